@@ -1,0 +1,91 @@
+#pragma once
+// A flow as the engine runs it: read from YAML, every reference resolved, every value validated and in its canonical
+// spelling. load.h makes it; nothing here knows YAML.
+
+#include <boost/property_tree/ptree.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sql/declaration.h"
+#include "weir/abi.h"
+#include "weir/units.h"
+
+namespace weir::flow {
+
+/// A place in a flow file; line and column count from 1, 0 if there is none.
+struct Mark {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+/// Back-pressure thresholds of a connection; 0 is unlimited.
+struct QueueOptions {
+  std::uint64_t max_count = 10'000;
+  std::uint64_t max_bytes = 64 * MiB;
+};
+
+/// How often, and how patiently, what goes to a relationship is tried again before it goes there.
+struct Retry {
+  std::uint32_t attempts = 3;
+  Duration backoff = std::chrono::seconds(1);  ///< doubles with each attempt
+  Duration max_backoff = std::chrono::minutes(5);
+};
+
+/// When a source is polled, or a processor runs. Neither: as soon as there is something to do.
+struct Schedule {
+  std::optional<Duration> every;
+  std::string cron;  ///< five fields, or six with seconds first; UTC
+};
+
+struct Processor {
+  std::string name;
+  Mark mark;
+  const abi::ProcessorType* type = nullptr;
+  boost::property_tree::ptree settings;     ///< canonical; secrets in clear
+  std::vector<std::string> relationships;   ///< by number: the spec's, then those named by a property's keys
+  std::set<std::uint32_t> dropped;          ///< relationships that are auto-terminated
+  std::map<std::uint32_t, Retry> retries;   ///< by relationship
+  Schedule schedule;
+  std::uint32_t concurrency = 1;
+  bool enabled = true;
+  bool strict_order = false;
+  bool exactly_once = false;
+  std::string renamed_from;
+  std::string description;
+  std::map<std::string, std::string> labels;
+  std::shared_ptr<const sql::Declaration> input_record;   ///< what its statements are compiled against; null: undeclared
+  std::shared_ptr<const sql::Declaration> output_record;  ///< what a source or Select declares of what it emits
+};
+
+struct Connection {
+  std::string id;  ///< flow/from/relationship/to
+  std::uint32_t from = 0;  ///< index into Flow::processors
+  std::uint32_t relationship = 0;
+  std::uint32_t to = 0;
+  bool in_cycle = false;  ///< both ends are in one cycle: full, it stops only what enters the cycle from outside
+  QueueOptions queue;
+  Mark mark;
+};
+
+struct ProvenanceOptions {
+  std::vector<std::string> index;  ///< attributes that events can be searched by
+  Duration keep_for = std::chrono::hours(24 * 7);
+  std::uint64_t keep_bytes = 1 * GiB;
+};
+
+struct Flow {
+  std::string name;
+  std::string file;
+  std::string description;
+  std::vector<Processor> processors;
+  std::vector<Connection> connections;
+  ProvenanceOptions provenance;
+};
+
+}  // namespace weir::flow
