@@ -1,0 +1,174 @@
+#pragma once
+// What survives: epochs in SQLite, content in files, and provenance. All storage of Weir is behind this header.
+//
+// One thread, the committer, writes epochs; every other call is for any thread and reads through connections of its
+// own. The engine describes an epoch as the *net* change since the last one; what was produced and consumed in between
+// never comes here. docs/storage.md describes the files.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/batch.h"
+#include "store/content.h"
+#include "store/lineage.h"
+
+namespace weir::store {
+
+/// No room: the epoch was not written and may be tried again unchanged.
+class DiskFull : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The disk failed (an fsync above all): what is durable is unknown. Never tried again: stop, and recover at start.
+class IoError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The data directory is damaged, foreign, newer, or owned by another process; the message says which and what to do.
+class CannotOpen : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Interval {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  bool operator==(const Interval&) const = default;
+};
+
+/// A FlowFile put aside until it is due.
+struct RetryEntry {
+  std::uint64_t sequence = 0;
+  std::uint32_t attempts = 0;
+  std::int64_t due = 0;  ///< nanoseconds since 1970
+  bool operator==(const RetryEntry&) const = default;
+};
+
+/// Entries [first, first + count) of a connection: batch->items[offset …].
+struct Segment {
+  std::uint64_t first = 0;
+  std::uint32_t count = 0;
+  std::uint32_t offset = 0;
+  BatchRef batch;
+};
+
+/// How a connection stands at the cut. Alive are the sequences from cursor to next, and those held and in retry.
+struct ConnectionChange {
+  std::uint32_t connection = 0;
+  std::uint64_t next = 0;
+  std::uint64_t cursor = 0;
+  std::uint64_t cursor_offset = 0;  ///< byte offset inside the FlowFile at the cursor, if it is partly consumed
+  std::vector<Interval> held;       ///< below cursor, not done
+  std::vector<RetryEntry> retry;    ///< below cursor, to be tried again
+  std::vector<Segment> appended;    ///< entries that are alive and not yet durable, ascending
+};
+
+struct StateChange {
+  std::uint32_t processor = 0;
+  std::vector<std::pair<std::string, std::optional<std::string>>> entries;  ///< nothing: erased
+};
+
+struct Bulletin {
+  std::int64_t time = 0;
+  std::uint32_t processor = 0;
+  std::uint32_t level = 0;  ///< abi::Level
+  std::string message;
+};
+
+/// An attribute value to search events by: it stood on this FlowFile.
+struct IndexedAttribute {
+  std::uint32_t connection = 0;
+  std::uint64_t sequence = 0;
+  std::string name;
+  std::string value;
+};
+
+/// The net effect of everything since the last cut.
+struct Epoch {
+  std::uint64_t number = 0;
+  std::vector<ConnectionChange> connections;
+  std::vector<StateChange> states;
+  std::vector<LineageRow> lineage;
+  std::vector<IndexedAttribute> attributes;
+  std::vector<Bulletin> bulletins;
+  bool empty() const {
+    return connections.empty() && states.empty() && lineage.empty() && attributes.empty() && bulletins.empty();
+  }
+};
+
+/// A run of durable entries, content not in memory.
+struct StoredSegment {
+  std::uint64_t first = 0;
+  std::uint32_t count = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t records = 0;
+};
+
+struct RecoveredConnection {
+  std::uint32_t connection = 0;
+  std::string id;
+  std::uint64_t next = 0;
+  std::uint64_t cursor = 0;
+  std::uint64_t cursor_offset = 0;
+  std::vector<Interval> held;
+  std::vector<RetryEntry> retry;
+  std::vector<StoredSegment> segments;  ///< ascending; may hold dead entries between alive ones
+};
+
+struct Options {
+  std::filesystem::path directory;
+  bool synchronous_full = true;
+  std::uint64_t reserve = 64ULL << 20;         ///< bytes of disk to leave free: below, writing answers DiskFull
+  std::uint64_t inline_limit = 64ULL << 10;    ///< larger content goes into a segment file, not into SQLite
+  std::uint64_t segment_size = 256ULL << 20;   ///< a content segment is closed beyond this
+  std::int64_t keep_provenance_for = 7LL * 24 * 3600 * 1'000'000'000;  ///< nanoseconds
+  std::uint64_t keep_provenance_bytes = 1ULL << 30;
+};
+
+/// A step of writing an epoch at which tests kill the process (see Store::failpoint).
+enum class Failpoint { before_content, after_content, after_begin, after_queues, after_state, before_commit, after_commit, after_cleanup };
+
+class Store {
+ public:
+  /// Opens or creates a data directory, takes its lock, recovers the last durable epoch and removes what it does not
+  /// name. Throws CannotOpen.
+  static std::unique_ptr<Store> open(const Options& options);
+  virtual ~Store() = default;
+
+  /// UUID of the data directory, made when it was created.
+  virtual const std::string& id() const = 0;
+  virtual std::uint64_t last_epoch() const = 0;
+  /// Numbers for a connection or processor by name; the same after every start. Assigns one to a new name. A rename
+  /// keeps number, queue and state. Before the first write() only.
+  virtual std::uint32_t connection_number(const std::string& id) = 0;
+  virtual std::uint32_t processor_number(const std::string& flow_and_name) = 0;
+  virtual void rename_connection(const std::string& from, const std::string& to) = 0;
+  virtual void rename_processor(const std::string& from, const std::string& to) = 0;
+  /// Every connection that the recovered epoch knows, in use by a flow or not.
+  virtual std::vector<RecoveredConnection> connections() = 0;
+  virtual std::map<std::string, std::string> state(std::uint32_t processor) = 0;
+
+  /// Makes an epoch durable. Committer only. Throws DiskFull (nothing changed; call again with the same or a later,
+  /// merged epoch) or IoError.
+  virtual void write(const Epoch& epoch) = 0;
+  /// Reads durable entries back: a batch with exactly `count` items, those that are dead being empty. Any thread.
+  virtual BatchRef read(std::uint32_t connection, std::uint64_t first, std::uint32_t count) = 0;
+  /// Starts a piece of content that is too large for memory. Any thread.
+  virtual std::unique_ptr<ContentWriter> write_content() = 0;
+  /// Free bytes on the data directory's disk beyond the reserve; 0: sources should pause.
+  virtual std::uint64_t room() const = 0;
+
+  /// Called at each step of write(), for tests. Null: none.
+  void (*failpoint)(Failpoint) = nullptr;
+};
+
+}  // namespace weir::store
