@@ -187,6 +187,7 @@ abi::Item& SessionBuilder::writable(std::uint32_t handle) {
     out_.changed.assign(first, first + in_.count);
     out_.attribute_capacity.assign(in_.count, 0);
   }
+  if (!marks_.empty()) journal_.push_back(handle);  // undo gives the input back as it came
   return out_.changed[handle];
 }
 

@@ -47,10 +47,10 @@ struct Processor {
   std::string name;
   Mark mark;
   const abi::ProcessorType* type = nullptr;
-  boost::property_tree::ptree settings;     ///< canonical; secrets in clear
-  std::vector<std::string> relationships;   ///< by number: the spec's, then those named by a property's keys
-  std::set<std::uint32_t> dropped;          ///< relationships that are auto-terminated
-  std::map<std::uint32_t, Retry> retries;   ///< by relationship
+  boost::property_tree::ptree settings;    ///< canonical; secrets in clear
+  std::vector<std::string> relationships;  ///< by number: the spec's, then those named by a property's keys
+  std::set<std::uint32_t> dropped;         ///< relationships that are auto-terminated
+  std::map<std::uint32_t, Retry> retries;  ///< by relationship
   Schedule schedule;
   std::uint32_t concurrency = 1;
   bool enabled = true;
@@ -59,12 +59,12 @@ struct Processor {
   std::string renamed_from;
   std::string description;
   std::map<std::string, std::string> labels;
-  std::shared_ptr<const sql::Declaration> input_record;   ///< what its statements are compiled against; null: undeclared
+  std::shared_ptr<const sql::Declaration> input_record;  ///< what its statements are compiled against; null: undeclared
   std::shared_ptr<const sql::Declaration> output_record;  ///< what a source or Select declares of what it emits
 };
 
 struct Connection {
-  std::string id;  ///< flow/from/relationship/to
+  std::string id;          ///< flow/from/relationship/to
   std::uint32_t from = 0;  ///< index into Flow::processors
   std::uint32_t relationship = 0;
   std::uint32_t to = 0;

@@ -28,7 +28,7 @@ class ContentFile {
 /// Appends one piece of content, from one thread. Obtained from Store::write_content.
 class ContentWriter {
  public:
-  virtual ~ContentWriter() = default;  ///< without finish(), what was written is abandoned
+  virtual ~ContentWriter() = default;               ///< without finish(), what was written is abandoned
   virtual void append(std::string_view bytes) = 0;  ///< throws DiskFull, IoError
   virtual std::uint64_t size() const = 0;
   /// Syncs, and names the content. The writer is used up.

@@ -110,13 +110,14 @@ struct Relationship {
   Text help;
 };
 
-inline constexpr std::uint32_t kSource = 1;       ///< takes no input; its step produces
-inline constexpr std::uint32_t kConcurrent = 2;   ///< steps of one instance may overlap
-inline constexpr std::uint32_t kBlocking = 4;     ///< a step may wait for the outside: gets a thread of its own
-inline constexpr std::uint32_t kExactlyOnce = 8;  ///< `delivery: exactly_once` is allowed
-inline constexpr std::uint32_t kPerFlowFile = 16; ///< its $(SQL) is evaluated once a FlowFile, not once a record
-inline constexpr std::uint32_t kGenerator = 32;   ///< its SQL reads `seq` instead of a record, and may use random()
-inline constexpr std::uint32_t kKeepsRecord = 64; ///< what leaves it by `success`-like relationships is what came in: the declared record follows
+inline constexpr std::uint32_t kSource = 1;        ///< takes no input; its step produces
+inline constexpr std::uint32_t kConcurrent = 2;    ///< steps of one instance may overlap
+inline constexpr std::uint32_t kBlocking = 4;      ///< a step may wait for the outside: gets a thread of its own
+inline constexpr std::uint32_t kExactlyOnce = 8;   ///< `delivery: exactly_once` is allowed
+inline constexpr std::uint32_t kPerFlowFile = 16;  ///< its $(SQL) is evaluated once a FlowFile, not once a record
+inline constexpr std::uint32_t kGenerator = 32;    ///< its SQL reads `seq` instead of a record, and may use random()
+inline constexpr std::uint32_t kKeepsRecord =
+    64;  ///< what leaves it by `success`-like relationships is what came in: the declared record follows
 inline constexpr std::uint32_t kTakesAnyRelationship = 128;
 
 /// What a processor type declares of itself, once.
@@ -130,7 +131,7 @@ struct Spec {
   std::uint32_t property_count;
   const Relationship* relationships;
   std::uint32_t relationship_count;
-  Text relationships_from;  ///< the map property whose keys are relationships too; empty: none
+  Text relationships_from;    ///< the map property whose keys are relationships too; empty: none
   const Relationship* reads;  ///< attributes it reads
   std::uint32_t read_count;
   const Relationship* writes;  ///< attributes it writes
@@ -244,7 +245,7 @@ class Context {
  public:
   virtual Text flow() const = 0;
   virtual Text name() const = 0;
-  virtual Text folder() = 0;      ///< a directory of the processor's own inside the data directory, created on demand
+  virtual Text folder() = 0;  ///< a directory of the processor's own inside the data directory, created on demand
   virtual Text store_id() const = 0;  ///< UUID of the data directory
   virtual std::uint32_t input_count() const = 0;
   virtual Input input(std::uint32_t index) const = 0;
@@ -353,10 +354,10 @@ struct Row {
   std::uint32_t input;   ///< index into the items given
   std::uint32_t record;  ///< index of the record in its FlowFile
   Form form;
-  Text json;             ///< the record's own bytes; of a broken one, the bytes that could not be read
-  const Value* values;   ///< one a column
-  Text output;           ///< the record that select, or set and remove, made; else empty
-  Text error;            ///< why this record fails; else empty. Then values and output are not to be used
+  Text json;            ///< the record's own bytes; of a broken one, the bytes that could not be read
+  const Value* values;  ///< one a column
+  Text output;          ///< the record that select, or set and remove, made; else empty
+  Text error;           ///< why this record fails; else empty. Then values and output are not to be used
 };
 
 /// Receives rows in the order of the input; a record that a select filters out yields none. False ends the run.

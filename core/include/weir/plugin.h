@@ -116,8 +116,8 @@ detail::TypeShim<P, S> type(const Spec<S>& spec) {
 }  // namespace weir
 
 /// Defines the plugin's entry. The ABI version is in its name, so that a loader can read it without loading the file.
-#define WEIR_PLUGIN(...)                                                                               \
-  extern "C" __attribute__((visibility("default"))) const weir::abi::Plugin* weir_plugin_abi_1() {     \
-    static const weir::detail::PluginShim plugin{__VA_ARGS__};                                         \
-    return &plugin;                                                                                    \
+#define WEIR_PLUGIN(...)                                                                           \
+  extern "C" __attribute__((visibility("default"))) const weir::abi::Plugin* weir_plugin_abi_1() { \
+    static const weir::detail::PluginShim plugin{__VA_ARGS__};                                     \
+    return &plugin;                                                                                \
   }

@@ -151,7 +151,8 @@ class Session {
   bool over_budget() const { return session_->over_budget(); }
   /// @}
 
-  /// @name Held FlowFiles, oldest first. Taking one up obliges the step to transfer, drop or hold it, or use it as a parent
+  /// @name Held FlowFiles, oldest first. Taking one up obliges the step to transfer, drop or hold it, or use it as a
+  /// parent
   /// @{
   std::uint32_t held_count() const { return session_->held_count(); }
   FlowFile take_held(std::uint32_t index) { return {session_, session_->take_held(index)}; }

@@ -25,8 +25,12 @@ namespace weir {
 using abi::Encoding;
 using abi::Kind;
 
-inline abi::Text to_text(std::string_view text) { return {text.data(), text.size()}; }
-inline std::string_view view(abi::Text text) { return {text.data, text.size}; }
+inline abi::Text to_text(std::string_view text) {
+  return {text.data(), text.size()};
+}
+inline std::string_view view(abi::Text text) {
+  return {text.data, text.size};
+}
 
 /// A named output of a processor. Its position among the spec's relationships is its number.
 struct Relationship {
@@ -45,11 +49,11 @@ struct PropertyOptions {
   Unit unit = Unit::none;
   std::optional<double> min = {};
   std::optional<double> max = {};
-  std::optional<double> above = {};                 ///< exclusive minimum
-  std::vector<std::string_view> choices = {};       ///< makes it a choice
-  std::optional<Kind> kind = {};                    ///< field, expression, select, templated: for text members, lists and maps of text
-  Encoding encoding = Encoding::none;               ///< of a templated property
-  std::optional<std::string_view> default_text = {};///< where the member's own default does not say it
+  std::optional<double> above = {};            ///< exclusive minimum
+  std::vector<std::string_view> choices = {};  ///< makes it a choice
+  std::optional<Kind> kind = {};  ///< field, expression, select, templated: for text members, lists and maps of text
+  Encoding encoding = Encoding::none;                 ///< of a templated property
+  std::optional<std::string_view> default_text = {};  ///< where the member's own default does not say it
 };
 
 /// A value whose shape is the author's own: a scalar, a list (children without keys) or a map.
@@ -208,7 +212,7 @@ template <class S>
 class Fields {
  public:
   template <class M>
-  Fields& property(std::string_view name, M S::*member, PropertyOptions options) {
+  Fields& property(std::string_view name, M S::* member, PropertyOptions options) {
     using Inner = typename decltype(detail::innermost<M>())::type;
     abi::Property p{};
     p.name = keep(name);
@@ -236,8 +240,8 @@ class Fields {
     }
     const S defaults{};
     if (!options.required)
-      p.default_value =
-          keep(options.default_text ? std::string(*options.default_text) : detail::default_of(defaults.*member, options.unit));
+      p.default_value = keep(options.default_text ? std::string(*options.default_text)
+                                                  : detail::default_of(defaults.*member, options.unit));
     properties_.push_back(p);
     binders_.push_back([member](S& settings, const abi::Node& node) { detail::bind(settings.*member, node); });
     return *this;
@@ -281,7 +285,7 @@ class Spec : public Fields<S> {
     spec_.summary = this->keep(summary);
   }
   template <class M>
-  Spec& property(std::string_view name, M S::*member, PropertyOptions options) {
+  Spec& property(std::string_view name, M S::* member, PropertyOptions options) {
     Fields<S>::property(name, member, std::move(options));
     return *this;
   }

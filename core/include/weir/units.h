@@ -20,8 +20,11 @@ inline std::string format_duration(Duration duration) {
     std::int64_t size;
     const char* name;
   };
-  constexpr Unit units[] = {{86'400'000'000'000, "d"}, {3'600'000'000'000, "h"}, {60'000'000'000, "m"},
-                            {1'000'000'000, "s"},      {1'000'000, "ms"}};
+  constexpr Unit units[] = {{86'400'000'000'000, "d"},
+                            {3'600'000'000'000, "h"},
+                            {60'000'000'000, "m"},
+                            {1'000'000'000, "s"},
+                            {1'000'000, "ms"}};
   if (ns == 0) return "0s";
   for (const auto& unit : units) {
     if (ns % unit.size == 0) return std::to_string(ns / unit.size) + unit.name;
