@@ -1,5 +1,6 @@
 // floor_window INPUT OUTPUT: the floor of W2. The mean temperature per sensor and minute of event time, in a hash map:
 // no watermark, no state that survives, one thread.
+#include <charconv>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -46,6 +47,11 @@ void add(Windows& windows, std::string_view sensor, std::int64_t time_ms, double
   ++mean->count;
 }
 
+std::string to_text(double value) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
 std::uint64_t write(const Windows& windows, const std::string& path) {
   weir::bench::LineWriter writer(path);
   std::uint64_t rows = 0;
@@ -53,7 +59,7 @@ std::uint64_t write(const Windows& windows, const std::string& path) {
     for (const auto& mean : means) {
       writer.write(R"({"sensor_id":")" + sensor + R"(","window_start":)" + std::to_string(mean.window * window_ms) +
                    R"(,"count":)" + std::to_string(mean.count) + R"(,"mean":)" +
-                   std::to_string(mean.sum / static_cast<double>(mean.count)) + "}\n");
+                   to_text(mean.sum / static_cast<double>(mean.count)) + "}\n");
       ++rows;
     }
   }

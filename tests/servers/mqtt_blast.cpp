@@ -400,7 +400,8 @@ class Publisher {
     if (stop_requested && !stopping_since_) stopping_since_ = now;
     if (stopping_since_ && now - *stopping_since_ > std::chrono::seconds(5)) return true;
     if (Seconds(now - heard_).count() > options_.give_up_seconds) {
-      std::cerr << "mqtt_blast: no acknowledgement for " << options_.give_up_seconds << " s, giving up\n";
+      std::cerr << "mqtt_blast: no acknowledgement for " << options_.give_up_seconds << " s, giving up"
+                << (connection_ ? "" : "; " + last_error_) << '\n';
       return true;
     }
     return published_all() && in_flight_.empty();
@@ -425,6 +426,7 @@ class Publisher {
       std::cerr << "mqtt_blast: " << reason.what() << "; connecting again\n";
       ++reconnects_;
     }
+    last_error_ = reason.what();
     connection_.reset();
     std::this_thread::sleep_for(milliseconds(50));
   }
@@ -498,6 +500,7 @@ class Publisher {
   InFlight in_flight_;
   AckedFile acked_file_;
   std::unique_ptr<Connection> connection_;
+  std::string last_error_;
   std::string payload_;
   std::string body_;
 
