@@ -334,6 +334,14 @@ struct Assignment {
   Text sql;
 };
 
+/// A table that a query's SQL can join with: read when the query is prepared, and again when its file has changed.
+struct Table {
+  Text name;
+  Text format;  ///< csv, json or sqlite
+  Text path;
+  Text table;  ///< of sqlite: the table or view; empty: `name`
+};
+
 /// What to compute for each record. Columns may be combined with either a select or assignments and removals.
 struct Query {
   const Column* columns;
@@ -345,6 +353,8 @@ struct Query {
   std::uint32_t remove_count;
   bool per_flowfile;  ///< one row a FlowFile: its first record's fields, if it has one, and attributes
   bool generator;     ///< rows come from `seq`, by Statement::generate
+  const Table* tables;
+  std::uint32_t table_count;
 };
 
 /// How records stand in a FlowFile's content.

@@ -4,6 +4,7 @@
 //   sql_ = weir::Query(context).column("sensor_id").column("timestamp", weir::As::time).prepare();
 //   sql_.run(session, batch, [&](const weir::Row& row) { … });
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -131,6 +132,11 @@ class Query {
     return *this;
   }
   Query& remove(std::string field) { return remove_.push_back(std::move(field)), *this; }
+  /// A reference table that the SQL can join with: the CSV, JSON or SQLite file at `path`.
+  Query& table(std::string name, std::string format, std::string path, std::string table = {}) {
+    tables_.push_back({std::move(name), std::move(format), std::move(path), std::move(table)});
+    return *this;
+  }
   /// One row a FlowFile instead of one a record.
   Query& per_flowfile() { return per_flowfile_ = true, *this; }
   /// Over `seq` instead of records.
@@ -154,6 +160,10 @@ class Query {
     query.remove_count = static_cast<std::uint32_t>(remove.size());
     query.per_flowfile = per_flowfile_;
     query.generator = generator_;
+    std::vector<abi::Table> tables;
+    for (const auto& t : tables_) tables.push_back({to_text(t[0]), to_text(t[1]), to_text(t[2]), to_text(t[3])});
+    query.tables = tables.data();
+    query.table_count = static_cast<std::uint32_t>(tables.size());
     auto* sql = static_cast<abi::Sql*>(context_.raw()->interface(abi::kSqlInterface));
     if (sql == nullptr) throw Misconfigured("this Weir offers no SQL over records (interface weir.sql.1)");
     abi::Statement* statement = nullptr;
@@ -179,6 +189,7 @@ class Query {
   std::string select_;
   std::vector<std::pair<std::string, std::string>> set_;
   std::vector<std::string> remove_;
+  std::vector<std::array<std::string, 4>> tables_;
   bool per_flowfile_ = false;
   bool generator_ = false;
 };
