@@ -27,21 +27,22 @@ class Ring {
  public:
   /// Producer only. Appends all of `words`, waiting for room.
   void push(std::span<const std::uint64_t> words) {
-    const auto tail = tail_.load(std::memory_order_relaxed);
-    for (int turns = 0; tail + words.size() - seen_head_ > capacity; wait(turns)) {
-      seen_head_ = head_.load(std::memory_order_acquire);
+    const auto tail = producer_.position.load(std::memory_order_relaxed);
+    for (int turns = 0; tail + words.size() - producer_.seen > capacity; wait(turns)) {
+      producer_.seen = consumer_.position.load(std::memory_order_acquire);
     }
     for (std::size_t i = 0; i < words.size(); ++i) words_[(tail + i) % capacity] = words[i];
-    tail_.store(tail + words.size(), std::memory_order_release);
+    producer_.position.store(tail + words.size(), std::memory_order_release);
   }
 
   /// Consumer only. Takes between one word and as many as fit into `words`, waiting for the first.
   std::size_t pop(std::span<std::uint64_t> words) {
-    const auto head = head_.load(std::memory_order_relaxed);
-    for (int turns = 0; seen_tail_ == head; wait(turns)) seen_tail_ = tail_.load(std::memory_order_acquire);
-    const auto count = std::min(words.size(), seen_tail_ - head);
+    const auto head = consumer_.position.load(std::memory_order_relaxed);
+    for (int turns = 0; consumer_.seen == head; wait(turns))
+      consumer_.seen = producer_.position.load(std::memory_order_acquire);
+    const auto count = std::min(words.size(), consumer_.seen - head);
     for (std::size_t i = 0; i < count; ++i) words[i] = words_[(head + i) % capacity];
-    head_.store(head + count, std::memory_order_release);
+    consumer_.position.store(head + count, std::memory_order_release);
     return count;
   }
 
@@ -53,11 +54,15 @@ class Ring {
     if (++turns % 1024 == 0) std::this_thread::yield();
   }
 
+  /// What one thread writes, on a cache line of its own.
+  struct alignas(64) Side {
+    std::atomic<std::size_t> position = 0;
+    std::size_t seen = 0;  // The other side's position, when this one last looked.
+  };
+
+  Side producer_;
+  Side consumer_;
   std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(capacity);
-  alignas(64) std::atomic<std::size_t> tail_ = 0;
-  std::size_t seen_head_ = 0;
-  alignas(64) std::atomic<std::size_t> head_ = 0;
-  std::size_t seen_tail_ = 0;
 };
 
 constexpr std::size_t largest_batch = 256;

@@ -33,6 +33,7 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -148,6 +149,12 @@ class Connection {
     if (::ppoll(&ready, 1, &timeout, nullptr) <= 0) return;
     if (ready.revents & POLLOUT) transmit();
     if (ready.revents & (POLLIN | POLLHUP | POLLERR)) receive();
+  }
+
+  /// Ends the session in MQTT's way, if the socket takes it at once; if not, the broker sees the socket close.
+  void say_goodbye() {
+    constexpr std::array<unsigned char, 2> packet{disconnect_packet, 0};
+    if (unsent() == 0) std::ignore = ::send(fd_, packet.data(), packet.size(), MSG_NOSIGNAL);
   }
 
   /// The next whole packet that has come, valid until the next call to `exchange`.
@@ -370,7 +377,7 @@ class Publisher {
       }
       acked_file_.flush();
     }
-    if (connection_) disconnect();
+    if (connection_) connection_->say_goodbye();
     acked_file_.flush(true);
     return in_flight_.empty() && (stop_requested || in_flight_.end() == options_.first + options_.count);
   }
@@ -410,15 +417,6 @@ class Publisher {
   void connect() {
     connection_ = std::make_unique<Connection>(options_);
     resent_ += in_flight_.resend(*connection_);
-  }
-
-  void disconnect() {
-    connection_->send(std::string{static_cast<char>(disconnect_packet), '\0'});
-    try {
-      connection_->exchange(milliseconds(100));
-    } catch (const Disconnected&) {
-      // It is gone already, which is what was asked for.
-    }
   }
 
   void lost(const Disconnected& reason) {
