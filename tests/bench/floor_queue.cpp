@@ -1,5 +1,7 @@
 // floor_queue [COUNT]: the floor of W3. What it costs to hand a word from one thread to another through a bounded ring,
 // singly and in batches, and what it costs to wake a thread that sleeps. No durability, no lineage.
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -67,13 +69,35 @@ class Ring {
 
 constexpr std::size_t largest_batch = 256;
 
-/// Sends `count` words in batches of `batch` to another thread; nanoseconds a word.
-double hop_ns(std::uint64_t count, std::size_t batch) {
+/// The cores that this process may use.
+std::vector<int> allowed_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  std::vector<int> cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &allowed)) cores.push_back(core);
+  }
+  return cores;
+}
+
+/// Keeps the calling thread on `core`: two threads that happen to share a core take turns, and then neither a hop
+/// between cores is measured nor the waking of a thread that sleeps.
+void pin_to(int core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
+/// Sends `count` words in batches of `batch` to a thread on `other_core`; nanoseconds a word.
+double hop_ns(std::uint64_t count, std::size_t batch, int other_core) {
   const auto ring = std::make_unique<Ring>();
   std::uint64_t sum = 0;
   const auto start = std::chrono::steady_clock::now();
   {
     const std::jthread consumer([&] {
+      pin_to(other_core);
       std::array<std::uint64_t, largest_batch> words{};
       for (std::uint64_t taken = 0; taken < count;) {
         const auto got = ring->pop(std::span(words).first(batch));
@@ -92,8 +116,8 @@ double hop_ns(std::uint64_t count, std::size_t batch) {
   return elapsed.count() / static_cast<double>(count);
 }
 
-/// Two threads that wake each other in turn; the median microseconds from notify to running.
-double wake_us(int turns) {
+/// This thread and one on `other_core` wake each other in turn; the median microseconds from notify to running.
+double wake_us(int turns, int other_core) {
   std::mutex mutex;
   std::condition_variable changed;
   int turn = 0;
@@ -114,7 +138,10 @@ double wake_us(int turns) {
     }
   };
   {
-    const std::jthread other(play, 1);
+    const std::jthread other([&] {
+      pin_to(other_core);
+      play(1);
+    });
     play(0);
   }
   std::ranges::nth_element(microseconds, microseconds.begin() + turns / 2);
@@ -126,10 +153,14 @@ double wake_us(int turns) {
 int main(int argc, char** argv) try {
   // A whole number of batches.
   const auto count = (argc > 1 ? std::stoull(argv[1]) : 20'000'000) / largest_batch * largest_batch;
+  const auto cores = allowed_cores();
+  if (cores.empty()) throw std::runtime_error("cannot tell which cores may be used");
+  const int other_core = cores.back();
+  pin_to(cores.front());
   const weir::bench::Measurement measurement;
-  const auto single = hop_ns(count, 1);
-  const auto batched = hop_ns(count, largest_batch);
-  const auto wake = wake_us(5000);
+  const auto single = hop_ns(count, 1, other_core);
+  const auto batched = hop_ns(count, largest_batch, other_core);
+  const auto wake = wake_us(5000, other_core);
   std::printf(R"({"name":"queue","count":%llu,"hop_ns":%.2f,"hop_batched_ns":%.2f,"batch":%zu,"wake_us":%.1f,)"
               R"("wall_s":%.3f,"cpu_s":%.3f,"peak_rss_kib":%lld})"
               "\n",
