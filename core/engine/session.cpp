@@ -441,6 +441,7 @@ void SessionBuilder::finish() {
     if (disposition == Disposition::none) disposition = Disposition::dropped;
   }
   for (std::uint32_t i = 0; i < in_.count; ++i) {
+    if (out_.inputs[i] == Disposition::partial) break;  // what follows comes again
     if (out_.inputs[i] == Disposition::none)
       throw std::logic_error("input " + std::to_string(sequence(i)) + " was neither transferred, dropped nor held");
   }

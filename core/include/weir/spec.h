@@ -59,7 +59,8 @@ struct PropertyOptions {
 /// A value whose shape is the author's own: a scalar, a list (children without keys) or a map.
 struct Any {
   std::string value;
-  std::vector<std::pair<std::string, Any>> children;
+  std::vector<std::string> keys;  ///< of the children
+  std::vector<Any> children;
 };
 
 template <class S>
@@ -144,8 +145,8 @@ void bind(T& member, const abi::Node& node);
 inline void bind_any(Any& any, const abi::Node& node) {
   any.value = view(node.value());
   for (std::uint32_t i = 0; i < node.size(); ++i) {
-    any.children.emplace_back(view(node.key(i)), Any{});
-    bind_any(any.children.back().second, *node.child(i));
+    any.keys.emplace_back(view(node.key(i)));
+    bind_any(any.children.emplace_back(), *node.child(i));
   }
 }
 

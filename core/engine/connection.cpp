@@ -1,0 +1,337 @@
+#include "engine/connection.h"
+
+#include <algorithm>
+
+namespace weir::engine {
+
+namespace {
+
+/// Beyond this many, FlowFiles put aside block their connection: the retry set is durable, and so bounded.
+constexpr std::size_t kMaxRetries = 10'000;
+
+/// Entries this close to the cursor stay in memory, whatever the budget says.
+constexpr std::uint64_t kReadAhead = 2'000;
+
+std::uint64_t bytes_of(const store::Batch& batch, std::uint32_t offset, std::uint32_t count) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < count; ++i) bytes += batch.items[offset + i].size;
+  return bytes;
+}
+
+}  // namespace
+
+void Connection::recover(const store::RecoveredConnection& recovered) {
+  next_ = durable_next_ = recovered.next;
+  taken_ = cursor_ = durable_cursor_ = cut_cursor_ = recovered.cursor;
+  cursor_offset_ = recovered.cursor_offset;
+  for (const auto& stored : recovered.segments) {
+    const auto end = stored.first + stored.count;
+    if (end <= cursor_) continue;
+    const auto first = std::max(stored.first, cursor_);
+    segments_.push_back({first, static_cast<std::uint32_t>(end - first), 0, nullptr});
+    queued_bytes_ += stored.bytes * (end - first) / stored.count;
+  }
+  for (const auto& entry : recovered.retry) retry_[entry.sequence] = {entry, nullptr, 0, false};
+  for (const auto& interval : recovered.held) {
+    for (std::uint64_t i = 0; i < interval.count; ++i)
+      retry_[interval.first + i] = {{interval.first + i, 0, 0}, nullptr, 0, false};
+  }
+}
+
+std::uint64_t Connection::push(store::BatchRef batch, std::uint32_t offset, std::uint32_t count, std::uint64_t bytes) {
+  const auto first = next_;
+  segments_.push_back({first, count, offset, batch});
+  fresh_.push_back({first, count, offset, std::move(batch)});
+  next_ += count;
+  queued_bytes_ += bytes;
+  dirty = true;
+  return first;
+}
+
+bool Connection::available(std::int64_t now, bool strict) const {
+  bool waits = false;
+  for (const auto& flight : flights_) {
+    if (flight->state != Flight::State::waiting) continue;
+    if (flight->due <= now) return true;
+    waits = true;
+  }
+  if (waits) return false;
+  bool retry_waits = false;
+  for (const auto& [sequence, retry] : retry_) {
+    if (!retry.in_flight && retry.entry.due <= now) return true;
+    retry_waits = true;
+  }
+  if (retry_waits && (strict || retry_.size() >= kMaxRetries)) return false;
+  return taken_ < limit();
+}
+
+std::int64_t Connection::next_due() const {
+  std::int64_t due = 0;
+  const auto earlier = [&due](std::int64_t when) {
+    if (due == 0 || when < due) due = std::max<std::int64_t>(when, 1);
+  };
+  for (const auto& flight : flights_) {
+    if (flight->state == Flight::State::waiting) earlier(flight->due);
+  }
+  for (const auto& [sequence, retry] : retry_) {
+    if (!retry.in_flight) earlier(retry.entry.due);
+  }
+  return due;
+}
+
+Taken Connection::make(std::shared_ptr<Flight> flight, store::Store& store) {
+  // Find the pieces of [first, first + count), reading back what only the disk holds.
+  Taken taken;
+  taken.flight = std::move(flight);
+  const auto first = taken.flight->first;
+  const auto end = first + taken.flight->count;
+  auto at = std::upper_bound(segments_.begin(), segments_.end(), first,
+                             [](std::uint64_t sequence, const Segment& s) { return sequence < s.end(); });
+  std::shared_ptr<store::Batch> gathered;
+  for (auto position = first; position < end;) {
+    if (!at->batch) {  // load just what is wanted, and leave the rest on disk
+      const auto want = static_cast<std::uint32_t>(std::min(at->end(), end) - at->first);
+      auto batch = store.read(number_, at->first, want);
+      if (want < at->count) {
+        Segment rest{at->first + want, at->count - want, 0, nullptr};
+        at->count = want;
+        at = segments_.insert(at + 1, std::move(rest)) - 1;
+      }
+      at->batch = std::move(batch);
+      at->offset = 0;
+    }
+    const auto skip = static_cast<std::uint32_t>(position - at->first);
+    const auto count = static_cast<std::uint32_t>(std::min(at->end(), end) - position);
+    if (position == first && position + count == end) {  // one piece: share it
+      taken.batch = at->batch;
+      taken.offset = at->offset + skip;
+      return taken;
+    }
+    if (!gathered) gathered = std::make_shared<store::Batch>();
+    const auto begin = at->batch->items.begin() + at->offset + skip;
+    gathered->items.insert(gathered->items.end(), begin, begin + count);
+    for (const auto& arena : at->batch->arenas) {
+      if (gathered->arenas.empty() || gathered->arenas.back() != arena) gathered->arenas.push_back(arena);
+    }
+    position += count;
+    ++at;
+  }
+  taken.batch = std::move(gathered);
+  return taken;
+}
+
+Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store) {
+  Taken taken;
+  auto batch = std::make_shared<store::Batch>();
+  for (auto& [sequence, retry] : retry_) {
+    if (taken.sequences.size() >= max_count) break;
+    if (retry.in_flight || retry.entry.due > now) continue;
+    if (!retry.batch) {
+      retry.batch = store.read(number_, sequence, 1);
+      retry.index = 0;
+    }
+    batch->items.push_back(retry.batch->items[retry.index]);
+    for (const auto& arena : retry.batch->arenas) {
+      if (batch->arenas.empty() || batch->arenas.back() != arena) batch->arenas.push_back(arena);
+    }
+    retry.in_flight = true;
+    taken.sequences.push_back(sequence);
+  }
+  if (taken.sequences.empty()) return taken;
+  taken.flight = std::make_shared<Flight>();
+  taken.flight->first = taken.sequences.front();
+  taken.flight->count = static_cast<std::uint32_t>(taken.sequences.size());
+  taken.flight->retries = taken.sequences;
+  for (const auto sequence : taken.sequences) taken.attempts.push_back(retry_.at(sequence).entry.attempts);
+  taken.batch = std::move(batch);
+  return taken;
+}
+
+Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict, store::Store& store) {
+  bool waits = false;
+  for (auto at = flights_.begin(); at != flights_.end(); ++at) {
+    auto flight = *at;
+    if (flight->state != Flight::State::waiting) continue;
+    if (flight->due > now) {
+      waits = true;
+      continue;
+    }
+    if (flight->alone && flight->count > 1) {
+      auto rest = std::make_shared<Flight>();
+      rest->state = Flight::State::waiting;
+      rest->first = flight->first + 1;
+      rest->count = flight->count - 1;
+      rest->alone = true;
+      flight->count = 1;
+      flights_.insert(at + 1, std::move(rest));
+    }
+    auto taken = make(flight, store);
+    flight->state = Flight::State::running;
+    return taken;
+  }
+  if (waits) return {};
+  if (!retry_.empty()) {
+    if (auto taken = take_retries(now, max_count, store); taken.flight) return taken;
+    if (strict || retry_.size() >= kMaxRetries) return {};
+  }
+  if (taken_ >= limit()) return {};
+
+  // How many entries make max_bytes; what is on disk counts by the piece.
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  auto at = std::upper_bound(segments_.begin(), segments_.end(), taken_,
+                             [](std::uint64_t sequence, const Segment& s) { return sequence < s.end(); });
+  const auto most = std::min<std::uint64_t>(max_count, limit() - taken_);
+  for (; at != segments_.end() && count < most && bytes < max_bytes; ++at) {
+    const auto skip = std::max(at->first, taken_) - at->first;
+    if (!at->batch) {
+      if (count == 0) count = std::min<std::uint64_t>(most, at->count - skip);
+      break;
+    }
+    for (auto i = skip; i < at->count && count < most && bytes < max_bytes; ++i, ++count)
+      bytes += at->batch->items[at->offset + i].size;
+  }
+  auto flight = std::make_shared<Flight>();
+  flight->first = taken_;
+  flight->count = static_cast<std::uint32_t>(count);
+  if (taken_ == cursor_) flight->offset = cursor_offset_;
+  auto taken = make(flight, store);
+  flights_.push_back(std::move(flight));
+  taken_ += count;
+  return taken;
+}
+
+std::shared_ptr<Flight> Connection::to_settle() {
+  if (flights_.empty() || flights_.front()->state != Flight::State::finished) return nullptr;
+  return flights_.front();
+}
+
+void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset,
+                        std::uint64_t done_bytes) {
+  dirty = true;
+  if (!flight->retries.empty()) {  // the cursor has passed these long ago
+    for (const auto sequence : flight->retries) {
+      if (const auto at = retry_.find(sequence); at != retry_.end() && at->second.in_flight) retry_.erase(at);
+    }
+    drop_done();
+    return;
+  }
+  cursor_ = flight->first + count;
+  cursor_offset_ = offset;
+  queued_bytes_ -= std::min(queued_bytes_, done_bytes);
+  if (count == flight->count) {
+    flights_.pop_front();
+  } else if (flights_.size() == 1) {
+    flights_.pop_front();
+    taken_ = cursor_;
+  } else {
+    flight->first = cursor_;
+    flight->count -= count;
+    flight->offset = offset;
+    flight->attempts = 0;
+    flight->due = 0;
+    flight->session.reset();
+    flight->state = Flight::State::waiting;
+  }
+  drop_done();
+}
+
+void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone) {
+  ++flight->attempts;
+  if (!flight->retries.empty()) {
+    for (const auto sequence : flight->retries) {
+      auto& retry = retry_.at(sequence);
+      retry.in_flight = false;
+      retry.entry.due = due;
+      ++retry.entry.attempts;
+    }
+    return;
+  }
+  flight->session.reset();
+  flight->due = due;
+  flight->alone = flight->alone || alone;
+  flight->state = Flight::State::waiting;
+}
+
+void Connection::add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch,
+                           std::uint32_t index) {
+  retry_[sequence] = {{sequence, attempts, due}, std::move(batch), index, false};
+  dirty = true;
+}
+
+std::uint32_t Connection::attempts_of(std::uint64_t sequence) const {
+  const auto at = retry_.find(sequence);
+  return at == retry_.end() ? 0 : at->second.entry.attempts;
+}
+
+void Connection::release(std::uint64_t sequence) {
+  held_.erase(sequence);
+  dirty = true;
+}
+
+bool Connection::alive_below_cursor(std::uint64_t first, std::uint64_t end) const {
+  const auto held = held_.lower_bound(first);
+  if (held != held_.end() && held->first < end) return true;
+  const auto retry = retry_.lower_bound(first);
+  return retry != retry_.end() && retry->first < end;
+}
+
+void Connection::drop_done() {
+  while (!segments_.empty() && segments_.front().end() <= cursor_) segments_.pop_front();
+  while (!fresh_.empty() && fresh_.front().first + fresh_.front().count <= cursor_ &&
+         !alive_below_cursor(fresh_.front().first, fresh_.front().first + fresh_.front().count))
+    fresh_.pop_front();
+}
+
+store::ConnectionChange Connection::cut() {
+  drop_done();
+  store::ConnectionChange change;
+  change.connection = number_;
+  change.next = next_;
+  change.cursor = cut_cursor_ = cursor_;
+  change.cursor_offset = cursor_offset_;
+  for (const auto& [sequence, held] : held_) {
+    if (!change.held.empty() && change.held.back().first + change.held.back().count == sequence) {
+      ++change.held.back().count;
+    } else {
+      change.held.push_back({sequence, 1});
+    }
+  }
+  for (const auto& [sequence, retry] : retry_) change.retry.push_back(retry.entry);
+  for (auto& segment : fresh_) {
+    const auto end = segment.first + segment.count;
+    auto alive = std::max(segment.first, cursor_);
+    if (const auto held = held_.lower_bound(segment.first); held != held_.end()) alive = std::min(alive, held->first);
+    if (const auto retry = retry_.lower_bound(segment.first); retry != retry_.end())
+      alive = std::min(alive, retry->first);
+    if (alive >= end) continue;
+    const auto skip = static_cast<std::uint32_t>(alive - segment.first);
+    change.appended.push_back({alive, segment.count - skip, segment.offset + skip, std::move(segment.batch)});
+  }
+  fresh_.clear();
+  dirty = false;
+  return change;
+}
+
+void Connection::made_durable(std::uint64_t next) {
+  durable_next_ = next;
+  durable_cursor_ = cut_cursor_;
+}
+
+void Connection::unload() {
+  for (auto& segment : segments_) {
+    if (segment.first >= taken_ + kReadAhead && segment.end() <= durable_next_) segment.batch.reset();
+  }
+  for (auto& [sequence, retry] : retry_) {
+    if (sequence < durable_next_ && !retry.in_flight) retry.batch.reset();
+  }
+}
+
+std::int64_t Connection::oldest_born() const {
+  if (segments_.empty() || !segments_.front().batch || cursor_ >= next_) return 0;
+  const auto& front = segments_.front();
+  const auto skip = static_cast<std::uint32_t>(std::max(cursor_, front.first) - front.first);
+  return front.batch->items[front.offset + skip].born;
+}
+
+}  // namespace weir::engine

@@ -1,0 +1,153 @@
+#pragma once
+// A connection is a log: every FlowFile that enters gets the next sequence number, and the consumer is a cursor.
+//
+//            cursor            taken                 next
+//   done │ held, retry │ flights (sessions) │ queued │
+//
+// Sessions take ranges ("flights") and finish in any order, but are settled in the order of the log, so that the
+// cursor is one number; what a settled session did not finish stays behind it as held or in retry. A connection has no
+// lock of its own: every function is called under the engine's.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/session.h"
+#include "flow/definition.h"
+#include "store/store.h"
+
+namespace weir::engine {
+
+class Instance;
+
+/// A range of entries under way in one session, from the log or from the retry set.
+struct Flight {
+  enum class State { running, finished, waiting };
+
+  State state = State::running;
+  std::uint64_t first = 0;
+  std::uint32_t count = 0;
+  std::uint64_t offset = 0;               ///< byte offset inside the first entry
+  std::uint32_t attempts = 0;             ///< how often it was rolled back
+  std::int64_t due = 0;                   ///< of a waiting one
+  bool alone = false;                     ///< entries are taken one by one, to find the bad one
+  std::vector<std::uint64_t> retries;     ///< sequences, if it is from the retry set; then not part of the log's order
+  std::unique_ptr<SessionBuilder> session;  ///< of a finished one that waits for its turn
+};
+
+/// What take() gives: the flight, and the entries to build a session from.
+struct Taken {
+  std::shared_ptr<Flight> flight;
+  store::BatchRef batch;
+  std::uint32_t offset = 0;
+  std::vector<std::uint64_t> sequences;  ///< of a flight from the retry set
+  std::vector<std::uint32_t> attempts;   ///< of each of those
+};
+
+class Connection {
+ public:
+  struct Retry {
+    store::RetryEntry entry;
+    store::BatchRef batch;  ///< null: only on disk
+    std::uint32_t index = 0;
+    bool in_flight = false;
+  };
+
+  Connection(std::uint32_t number, const flow::Connection& definition) : number_(number), definition_(&definition) {}
+
+  std::uint32_t number() const { return number_; }
+  const std::string& id() const { return definition_->id; }
+  const flow::Connection& definition() const { return *definition_; }
+
+  Instance* from = nullptr;
+  Instance* to = nullptr;
+  bool durable_only = false;  ///< its consumer sees only what a durable epoch holds
+
+  /// Takes over what the recovered epoch knew. Held entries are queued again, as retries that are due.
+  void recover(const store::RecoveredConnection& recovered);
+
+  /// Appends a batch; returns its first sequence.
+  std::uint64_t push(store::BatchRef batch, std::uint32_t offset, std::uint32_t count, std::uint64_t bytes);
+
+  /// True if take() would give something. `now` is the flow's clock.
+  bool available(std::int64_t now, bool strict) const;
+  /// When something that waits (a retry, a flight rolled back) is due; 0: nothing waits.
+  std::int64_t next_due() const;
+  /// Takes up to `max_count` entries and `max_bytes` bytes (at least one entry). Empty if there is none. What only the
+  /// disk holds is read back first, by `load`, which may throw.
+  Taken take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict, store::Store& store);
+  /// The next flight to settle: the oldest, if it is finished.
+  std::shared_ptr<Flight> to_settle();
+  /// The front flight is settled: the cursor moves behind `count` of its entries; if that is not all, the rest is
+  /// taken again, from a byte offset.
+  void settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset, std::uint64_t done_bytes);
+  /// Gives a flight back: its entries are taken again once due.
+  void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
+  /// Puts an entry aside until due.
+  void add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch, std::uint32_t index);
+  std::uint32_t attempts_of(std::uint64_t sequence) const;
+  void hold(std::uint64_t sequence) { held_.emplace(sequence, true); dirty = true; }
+  void release(std::uint64_t sequence);
+
+  /// Everything that changed since the last cut, and marks it as cut. Call only if dirty.
+  store::ConnectionChange cut();
+  /// The epoch of the last cut is durable: entries below `next` may leave memory.
+  void made_durable(std::uint64_t next);
+  /// Lets durable entries that no session will want soon leave memory.
+  void unload();
+
+  std::uint64_t next() const { return next_; }
+  std::uint64_t cursor() const { return cursor_; }
+  std::uint64_t durable_cursor() const { return durable_cursor_; }
+  std::uint64_t durable_next() const { return durable_next_; }
+  /// Queued and in sessions, not held.
+  std::uint64_t queued_count() const { return next_ - cursor_ + retry_.size(); }
+  std::uint64_t queued_bytes() const { return queued_bytes_; }
+  std::uint64_t held_count() const { return held_.size(); }
+  std::uint64_t retry_count() const { return retry_.size(); }
+  std::int64_t oldest_born() const;
+  bool full() const {
+    const auto& queue = definition_->queue;
+    return (queue.max_count != 0 && queued_count() >= queue.max_count) ||
+           (queue.max_bytes != 0 && queued_bytes_ >= queue.max_bytes);
+  }
+  bool idle() const { return queued_count() == 0 && flights_.empty(); }
+
+  bool dirty = false;
+
+ private:
+  struct Segment {
+    std::uint64_t first;
+    std::uint32_t count;
+    std::uint32_t offset;
+    store::BatchRef batch;  ///< null: only on disk
+    std::uint64_t end() const { return first + count; }
+  };
+
+  bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
+  void drop_done();
+  std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }
+  Taken take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store);
+  Taken make(std::shared_ptr<Flight> flight, store::Store& store);
+
+  const std::uint32_t number_;
+  const flow::Connection* definition_;
+  std::deque<Segment> segments_;        ///< from the cursor on
+  std::deque<store::Segment> fresh_;    ///< not yet durable, and something in it is alive
+  std::deque<std::shared_ptr<Flight>> flights_;  ///< ascending by first; not those from the retry set
+  std::map<std::uint64_t, bool> held_;
+  std::map<std::uint64_t, Retry> retry_;
+  std::uint64_t next_ = 0;
+  std::uint64_t taken_ = 0;
+  std::uint64_t cursor_ = 0;
+  std::uint64_t cursor_offset_ = 0;
+  std::uint64_t queued_bytes_ = 0;
+  std::uint64_t durable_next_ = 0;
+  std::uint64_t durable_cursor_ = 0;
+  std::uint64_t cut_cursor_ = 0;
+};
+
+}  // namespace weir::engine

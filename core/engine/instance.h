@@ -1,0 +1,137 @@
+#pragma once
+// A processor as it runs: the plugin's object, its place in the graph, its state, and what the scheduler knows of it.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/connection.h"
+#include "engine/session.h"
+#include "flow/definition.h"
+#include "weir/abi.h"
+
+namespace weir::engine {
+
+class Engine;
+
+/// What passed by one relationship, or came in.
+struct Traffic {
+  std::uint64_t files = 0;
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  void add(std::uint64_t f, std::uint64_t r, std::uint64_t b) {
+    files += f;
+    records += r;
+    bytes += b;
+  }
+};
+
+/// Counted since start; under the engine's lock.
+struct Statistics {
+  Traffic in;
+  std::vector<Traffic> out;  ///< by relationship
+  Traffic dropped;
+  std::uint64_t sessions = 0;
+  std::uint64_t rolled_back = 0;
+  std::uint64_t errors = 0;
+  std::int64_t busy = 0;          ///< nanoseconds in the processor's code
+  std::int64_t last_success = 0;  ///< flow's clock
+  double latency_sum = 0;         ///< seconds from a FlowFile's birth to its end here; with latency_count
+  std::uint64_t latency_count = 0;
+  std::vector<std::uint64_t> latency_buckets;  ///< cumulative, by kLatencyBounds
+};
+
+inline constexpr double kLatencyBounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+
+class InstanceMetric final : public abi::Metric {
+ public:
+  InstanceMetric(std::string metric_name, std::string metric_help, bool counter)
+      : name(std::move(metric_name)), help(std::move(metric_help)), is_counter(counter) {}
+  void add(double value) override { value_.fetch_add(value); }
+  void set(double value) override { value_.store(value); }
+  double value() const { return value_.load(); }
+  const std::string name;
+  const std::string help;
+  const bool is_counter;
+
+ private:
+  std::atomic<double> value_{0};
+};
+
+class Instance final : public abi::Context {
+ public:
+  enum class Status { starting, running, misconfigured, stopped, finished };
+
+  Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number);
+  ~Instance();
+
+  const flow::Processor& definition() const { return definition_; }
+  const flow::Flow& flow_definition() const { return flow_; }
+  std::uint32_t number() const { return number_; }
+  bool is_source() const { return (definition_.type->spec()->flags & abi::kSource) != 0; }
+  bool is_blocking() const { return (definition_.type->spec()->flags & abi::kBlocking) != 0; }
+  std::string full_name() const { return flow_.name + "/" + definition_.name; }
+
+  // What follows is guarded by the engine's lock, but for `processor`, which the running session uses alone.
+  abi::Processor* processor = nullptr;
+  std::vector<Connection*> inputs;
+  std::vector<std::vector<Connection*>> outputs;  ///< by relationship
+  StateMap state;                                 ///< changed only between its sessions
+  StateChanges changed_state;                     ///< since the last cut
+  std::vector<HeldEntry> held;                    ///< oldest first; changed only between its sessions
+  std::vector<std::uint64_t> tokens;              ///< asked for by when_durable since the last cut
+  Status status = Status::starting;
+  std::string status_message;
+  std::uint32_t active = 0;     ///< sessions under way, or about to be
+  std::size_t next_input = 0;   ///< round robin
+  std::int64_t not_before = 0;  ///< backing off until then
+  std::uint32_t failures = 0;   ///< in a row
+  std::int64_t tick_at = 0;
+  std::int64_t next_scheduled = 0;  ///< with a schedule: when it may run
+  std::uint32_t component = 0;      ///< strongly connected component
+  bool poll_wanted = false;         ///< a source has been woken
+  bool flush_wanted = false;
+  bool finish_wanted = false;
+  bool finish_done = false;
+  bool source_ended = false;
+  Statistics statistics;
+
+  // abi::Context, from any thread.
+  abi::Text flow() const override { return {flow_.name.data(), flow_.name.size()}; }
+  abi::Text name() const override { return {definition_.name.data(), definition_.name.size()}; }
+  abi::Text folder() override;
+  abi::Text store_id() const override;
+  std::uint32_t input_count() const override { return static_cast<std::uint32_t>(inputs.size()); }
+  abi::Input input(std::uint32_t index) const override;
+  std::uint32_t relationship(abi::Text name) const override;
+  bool exactly_once() const override { return definition_.exactly_once; }
+  bool until_idle() const override;
+  std::int64_t now() const override;
+  void wake() override;
+  void log(abi::Level level, abi::Text message) override;
+  void bulletin(abi::Level level, abi::Text message) override;
+  abi::Metric* metric(abi::Text name, abi::Text help, bool counter) override;
+  void* interface(const char* name) override;
+
+  /// Calls `visit` with each metric that the processor made.
+  void each_metric(const std::function<void(const InstanceMetric&)>& visit) const;
+
+ private:
+  Engine& engine_;
+  const flow::Flow& flow_;
+  const flow::Processor& definition_;
+  const std::uint32_t number_;
+  std::string folder_;
+  std::unique_ptr<abi::Sql> sql_;
+  mutable std::mutex mutex_;  ///< of folder_, sql_ and metrics_
+  std::list<InstanceMetric> metrics_;
+};
+
+}  // namespace weir::engine
