@@ -15,7 +15,19 @@ namespace weir::store {
 
 /// NiFi's provenance event types.
 enum class EventType : std::uint8_t {
-  create, receive, fetch, send, fork, join, clone, route, content_modified, attributes_modified, drop, expire, replay
+  create,
+  receive,
+  fetch,
+  send,
+  fork,
+  join,
+  clone,
+  route,
+  content_modified,
+  attributes_modified,
+  drop,
+  expire,
+  replay
 };
 
 enum class Shape : std::uint8_t {

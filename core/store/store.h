@@ -21,6 +21,8 @@
 
 namespace weir::store {
 
+class Files;  // files.h
+
 /// No room: the epoch was not written and may be tried again unchanged.
 class DiskFull : public std::runtime_error {
  public:
@@ -92,7 +94,7 @@ struct IndexedAttribute {
   std::string value;
 };
 
-/// The net effect of everything since the last cut.
+/// The net effect of everything since the last cut. One ConnectionChange a connection.
 struct Epoch {
   std::uint64_t number = 0;
   std::vector<ConnectionChange> connections;
@@ -127,15 +129,26 @@ struct RecoveredConnection {
 struct Options {
   std::filesystem::path directory;
   bool synchronous_full = true;
-  std::uint64_t reserve = 64ULL << 20;         ///< bytes of disk to leave free: below, writing answers DiskFull
-  std::uint64_t inline_limit = 64ULL << 10;    ///< larger content goes into a segment file, not into SQLite
-  std::uint64_t segment_size = 256ULL << 20;   ///< a content segment is closed beyond this
+  std::uint64_t reserve = 64ULL << 20;        ///< bytes of disk: below, room() is 0, and at an eighth DiskFull
+  std::uint64_t inline_limit = 64ULL << 10;   ///< larger content goes into a segment file, not into SQLite
+  std::uint64_t segment_size = 256ULL << 20;  ///< a content segment is closed beyond this
   std::int64_t keep_provenance_for = 7LL * 24 * 3600 * 1'000'000'000;  ///< nanoseconds
   std::uint64_t keep_provenance_bytes = 1ULL << 30;
+  std::string vfs;         ///< for tests: the SQLite VFS to use; empty: the system's
+  Files* files = nullptr;  ///< for tests: what content files are written through; null: the system's
 };
 
 /// A step of writing an epoch at which tests kill the process (see Store::failpoint).
-enum class Failpoint { before_content, after_content, after_begin, after_queues, after_state, before_commit, after_commit, after_cleanup };
+enum class Failpoint {
+  before_content,
+  after_content,
+  after_begin,
+  after_queues,
+  after_state,
+  before_commit,
+  after_commit,
+  after_cleanup
+};
 
 class Store {
  public:
@@ -160,7 +173,11 @@ class Store {
   /// Makes an epoch durable. Committer only. Throws DiskFull (nothing changed; call again with the same or a later,
   /// merged epoch) or IoError.
   virtual void write(const Epoch& epoch) = 0;
-  /// Reads durable entries back: a batch with exactly `count` items, those that are dead being empty. Any thread.
+  /// Checkpoints the write-ahead log and removes content when it is time. Committer only, best when it has told
+  /// everybody that the epoch is durable; cheap when there is nothing to do. Throws IoError.
+  virtual void maintain() = 0;
+  /// Reads durable entries back: a batch with exactly `count` items; those not stored any more are empty, those that
+  /// are done may be. Any thread. Throws IoError.
   virtual BatchRef read(std::uint32_t connection, std::uint64_t first, std::uint32_t count) = 0;
   /// Starts a piece of content that is too large for memory. Any thread.
   virtual std::unique_ptr<ContentWriter> write_content() = 0;

@@ -1,0 +1,96 @@
+#include "store/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <random>
+#include <string_view>
+
+#include "store/store.h"
+
+namespace weir::store {
+
+namespace {
+
+// Rows that hold blobs are rowid tables with ascending keys: appended at the end of their tree, found without a second
+// index, and their blobs kept out of interior pages. The column with the blob is the last: reading the others does not
+// touch its overflow pages.
+constexpr const char* kSchema = R"sql(
+CREATE TABLE header(one INTEGER PRIMARY KEY CHECK(one = 1), store TEXT NOT NULL, epoch INTEGER NOT NULL);
+CREATE TABLE connections(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL,
+  cursor INTEGER NOT NULL, cursor_offset INTEGER NOT NULL, aside BLOB NOT NULL);
+CREATE TABLE processors(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE entries(row INTEGER PRIMARY KEY, connection INTEGER NOT NULL, first INTEGER NOT NULL,
+  count INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL, crc INTEGER NOT NULL, segments BLOB,
+  packed BLOB NOT NULL);
+CREATE TABLE state_log(row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE state_snapshot(row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE lineage(chunk INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
+  crc INTEGER NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE lineage_out(connection INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
+  PRIMARY KEY(connection, first, chunk)) WITHOUT ROWID;
+CREATE TABLE lineage_in(connection INTEGER, span INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
+  PRIMARY KEY(connection, span, first, chunk)) WITHOUT ROWID;
+CREATE TABLE lineage_group(processor INTEGER, span INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
+  PRIMARY KEY(processor, span, first, chunk)) WITHOUT ROWID;
+CREATE TABLE attributes(chunk INTEGER PRIMARY KEY, crc INTEGER NOT NULL, filter BLOB NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE removed(connection INTEGER PRIMARY KEY, up_to INTEGER NOT NULL);
+CREATE TABLE bulletins(row INTEGER PRIMARY KEY, time INTEGER NOT NULL, processor INTEGER NOT NULL,
+  level INTEGER NOT NULL, message TEXT NOT NULL);
+)sql";
+
+}  // namespace
+
+std::string new_uuid() {
+  std::random_device random;
+  std::array<std::uint32_t, 4> words{};
+  for (auto& word : words) word = random();
+  words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
+  words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:04x}{:08x}", words[0], words[1] >> 16, words[1] & 0xffff,
+                     words[2] >> 16, words[2] & 0xffff, words[3]);
+}
+
+void check_directory(const std::filesystem::path& directory) {
+  namespace fs = std::filesystem;
+  if (!fs::exists(directory) || fs::exists(directory / kDatabaseName)) return;
+  if (!fs::is_directory(directory)) {
+    throw CannotOpen(fmt::format("{} is not a directory: name another data directory", directory.string()));
+  }
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const auto name = entry.path().filename().string();
+    if (name == kLockName || name == kContentFolder || name == "lost+found") continue;
+    // A database that was being created leaves its journals only together with the database.
+    throw CannotOpen(
+        fmt::format("{} is no data directory of Weir's: it has no {} and holds {}: name an empty or a new directory",
+                    directory.string(), kDatabaseName, name));
+  }
+}
+
+void check_format(Database& database, const std::filesystem::path& file, bool& is_new) {
+  const auto application = database.number("PRAGMA application_id");
+  const auto format = database.number("PRAGMA user_version");
+  // Killed while it was created, a database has no tables and no id.
+  is_new = application == 0 && format == 0 && database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (is_new) return;
+  if (application != kApplicationId) {
+    throw CannotOpen(
+        fmt::format("{} is an SQLite database, but not one of Weir's: name another data directory", file.string()));
+  }
+  if (format > kFormat) {
+    throw CannotOpen(
+        fmt::format("{} has format {}, which is newer than this Weir, which reads up to {}: run the Weir "
+                    "that wrote it, or a newer one",
+                    file.string(), format, kFormat));
+  }
+  if (format < 1) throw CannotOpen(fmt::format("{} has no format: run `weir check`", file.string()));
+}
+
+void create_schema(Database& database) {
+  database.execute(
+      fmt::format("BEGIN IMMEDIATE; {} INSERT INTO header VALUES(1, '{}', 0);"
+                  "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
+                  kSchema, new_uuid(), kApplicationId, kFormat));
+}
+
+}  // namespace weir::store
