@@ -18,7 +18,8 @@ class Clock {
 class RealClock final : public Clock {
  public:
   std::int64_t now() const override {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
   }
 };
 

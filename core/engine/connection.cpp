@@ -122,6 +122,7 @@ Taken Connection::make(std::shared_ptr<Flight> flight, store::Store& store) {
 
 Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store) {
   Taken taken;
+  if (retries_alone_ > 0) max_count = 1;
   auto batch = std::make_shared<store::Batch>();
   for (auto& [sequence, retry] : retry_) {
     if (taken.sequences.size() >= max_count) break;
@@ -138,16 +139,19 @@ Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, store:
     taken.sequences.push_back(sequence);
   }
   if (taken.sequences.empty()) return taken;
+  if (retries_alone_ > 0) --retries_alone_;
   taken.flight = std::make_shared<Flight>();
   taken.flight->first = taken.sequences.front();
   taken.flight->count = static_cast<std::uint32_t>(taken.sequences.size());
   taken.flight->retries = taken.sequences;
+  taken.flight->attempts = retry_.at(taken.sequences.front()).entry.attempts;
   for (const auto sequence : taken.sequences) taken.attempts.push_back(retry_.at(sequence).entry.attempts);
   taken.batch = std::move(batch);
   return taken;
 }
 
-Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict, store::Store& store) {
+Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict,
+                       store::Store& store) {
   bool waits = false;
   for (auto at = flights_.begin(); at != flights_.end(); ++at) {
     auto flight = *at;
@@ -239,6 +243,7 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
 void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone) {
   ++flight->attempts;
   if (!flight->retries.empty()) {
+    if (alone) retries_alone_ = flight->retries.size();
     for (const auto sequence : flight->retries) {
       auto& retry = retry_.at(sequence);
       retry.in_flight = false;

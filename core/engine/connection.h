@@ -30,11 +30,11 @@ struct Flight {
   State state = State::running;
   std::uint64_t first = 0;
   std::uint32_t count = 0;
-  std::uint64_t offset = 0;               ///< byte offset inside the first entry
-  std::uint32_t attempts = 0;             ///< how often it was rolled back
-  std::int64_t due = 0;                   ///< of a waiting one
-  bool alone = false;                     ///< entries are taken one by one, to find the bad one
-  std::vector<std::uint64_t> retries;     ///< sequences, if it is from the retry set; then not part of the log's order
+  std::uint64_t offset = 0;            ///< byte offset inside the first entry
+  std::uint32_t attempts = 0;          ///< how often it was rolled back
+  std::int64_t due = 0;                ///< of a waiting one
+  bool alone = false;                  ///< entries are taken one by one, to find the bad one
+  std::vector<std::uint64_t> retries;  ///< sequences, if it is from the retry set; then not part of the log's order
   std::unique_ptr<SessionBuilder> session;  ///< of a finished one that waits for its turn
 };
 
@@ -83,13 +83,18 @@ class Connection {
   std::shared_ptr<Flight> to_settle();
   /// The front flight is settled: the cursor moves behind `count` of its entries; if that is not all, the rest is
   /// taken again, from a byte offset.
-  void settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset, std::uint64_t done_bytes);
+  void settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset,
+              std::uint64_t done_bytes);
   /// Gives a flight back: its entries are taken again once due.
   void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
   /// Puts an entry aside until due.
-  void add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch, std::uint32_t index);
+  void add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch,
+                 std::uint32_t index);
   std::uint32_t attempts_of(std::uint64_t sequence) const;
-  void hold(std::uint64_t sequence) { held_.emplace(sequence, true); dirty = true; }
+  void hold(std::uint64_t sequence) {
+    held_.emplace(sequence, true);
+    dirty = true;
+  }
   void release(std::uint64_t sequence);
 
   /// Everything that changed since the last cut, and marks it as cut. Call only if dirty.
@@ -135,11 +140,12 @@ class Connection {
 
   const std::uint32_t number_;
   const flow::Connection* definition_;
-  std::deque<Segment> segments_;        ///< from the cursor on
-  std::deque<store::Segment> fresh_;    ///< not yet durable, and something in it is alive
+  std::deque<Segment> segments_;                 ///< from the cursor on
+  std::deque<store::Segment> fresh_;             ///< not yet durable, and something in it is alive
   std::deque<std::shared_ptr<Flight>> flights_;  ///< ascending by first; not those from the retry set
   std::map<std::uint64_t, bool> held_;
   std::map<std::uint64_t, Retry> retry_;
+  std::size_t retries_alone_ = 0;  ///< so many retries are taken one by one, to find the bad one
   std::uint64_t next_ = 0;
   std::uint64_t taken_ = 0;
   std::uint64_t cursor_ = 0;

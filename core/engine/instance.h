@@ -94,6 +94,7 @@ class Instance final : public abi::Context {
   std::int64_t not_before = 0;  ///< backing off until then
   std::uint32_t failures = 0;   ///< in a row
   std::int64_t tick_at = 0;
+  std::int64_t timer_at = 0;        ///< the earliest timer that is set; 0: none
   std::int64_t next_scheduled = 0;  ///< with a schedule: when it may run
   std::uint32_t component = 0;      ///< strongly connected component
   bool poll_wanted = false;         ///< a source has been woken

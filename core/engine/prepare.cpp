@@ -18,11 +18,19 @@ using store::Shape;
 
 EventType event_type(std::string_view name, EventType otherwise) {
   static constexpr std::array<std::pair<std::string_view, EventType>, 13> kNames{{
-      {"CREATE", EventType::create}, {"RECEIVE", EventType::receive}, {"FETCH", EventType::fetch},
-      {"SEND", EventType::send}, {"FORK", EventType::fork}, {"JOIN", EventType::join}, {"CLONE", EventType::clone},
-      {"ROUTE", EventType::route}, {"CONTENT_MODIFIED", EventType::content_modified},
-      {"ATTRIBUTES_MODIFIED", EventType::attributes_modified}, {"DROP", EventType::drop},
-      {"EXPIRE", EventType::expire}, {"REPLAY", EventType::replay},
+      {"CREATE", EventType::create},
+      {"RECEIVE", EventType::receive},
+      {"FETCH", EventType::fetch},
+      {"SEND", EventType::send},
+      {"FORK", EventType::fork},
+      {"JOIN", EventType::join},
+      {"CLONE", EventType::clone},
+      {"ROUTE", EventType::route},
+      {"CONTENT_MODIFIED", EventType::content_modified},
+      {"ATTRIBUTES_MODIFIED", EventType::attributes_modified},
+      {"DROP", EventType::drop},
+      {"EXPIRE", EventType::expire},
+      {"REPLAY", EventType::replay},
   }};
   for (const auto& [text, type] : kNames) {
     if (text == name) return type;
@@ -89,7 +97,8 @@ class Preparation {
       if (retry == instance_.definition().retries.end()) return false;
       const auto tried = attempts.empty() ? 0 : attempts[transfer.handle];
       if (tried >= retry->second.attempts) return false;
-      const auto backoff = std::min(retry->second.max_backoff.count(), retry->second.backoff.count() << std::min(tried, 20U));
+      const auto backoff =
+          std::min(retry->second.max_backoff.count(), retry->second.backoff.count() << std::min(tried, 20U));
       p_.retries.push_back({transfer.handle, tried + 1, backoff});
       return true;
     });
@@ -259,7 +268,8 @@ class Preparation {
       row.in_first = in_.first_sequence;
       row.in_count = p_.settled;
       // An input that was consumed in part has children too.
-      if (p_.settled < in_.count) row.in_count = std::max(row.in_count, parents_.empty() ? 0 : std::uint64_t{parents_.back()} + 1);
+      if (p_.settled < in_.count)
+        row.in_count = std::max(row.in_count, parents_.empty() ? 0 : std::uint64_t{parents_.back()} + 1);
       store::encode_parents(row, parents_);
       finish_row(row);
       return rows;

@@ -24,7 +24,7 @@ struct PreparedOutput {
 
 struct Prepared {
   std::unique_ptr<SessionBuilder> session;
-  std::uint32_t settled = 0;   ///< inputs consumed; fewer than all if one was consumed in part
+  std::uint32_t settled = 0;  ///< inputs consumed; fewer than all if one was consumed in part
   std::uint64_t partial_offset = 0;
   std::uint64_t in_records = 0;
   std::uint64_t in_bytes = 0;  ///< of the settled inputs

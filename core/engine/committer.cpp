@@ -1,0 +1,158 @@
+// Epochs: between two session commits everything that changed is swapped out, and written as its net effect in one
+// transaction, by one thread, while the flow goes on.
+
+#include <algorithm>
+
+#include "engine/engine.h"
+#include "engine/log.h"
+
+namespace weir::engine {
+
+namespace {
+
+/// Epochs that someone waits for follow each other at least this far apart: waiting sessions share one fsync.
+constexpr auto kUrgentGap = std::chrono::milliseconds(5);
+/// A cut waits this long for processors that hold FlowFiles; who is later is in the next epoch.
+constexpr auto kFlushPatience = std::chrono::milliseconds(50);
+constexpr auto kDiskFullPause = std::chrono::milliseconds(500);
+
+}  // namespace
+
+void Engine::committer_loop() {
+  Lock lock(mutex_);
+  while (true) {
+    const auto due = [&] {
+      return urgent_ ? std::max(last_cut_ + kUrgentGap, dirty_since_) : dirty_since_ + options_.epoch_interval;
+    };
+    while (!committer_stop_ && fatal_.empty() && (!dirty_ || std::chrono::steady_clock::now() < due())) {
+      if (dirty_) {
+        commit_wanted_.wait_until(lock, due());
+      } else {
+        commit_wanted_.wait(lock);
+      }
+    }
+    if (!fatal_.empty() || (committer_stop_ && !dirty_)) return;
+    flush_processors(lock);
+    std::vector<std::pair<Instance*, std::uint64_t>> tokens;
+    const auto epoch = cut(&tokens);
+    if (!epoch.empty()) write(epoch, lock);
+    if (!fatal_.empty()) return;
+    made_durable(epoch, tokens, lock);
+  }
+}
+
+void Engine::flush_processors(Lock& lock) {
+  bool any = false;
+  for (auto& instance : instances_) {
+    if (instance->held.empty() || instance->status != Instance::Status::running) continue;
+    instance->flush_wanted = true;
+    any |= instance->not_before <= clock_->now();
+    consider(*instance);
+  }
+  if (!any) return;
+  flushed_.wait_for(lock, kFlushPatience, [&] {
+    return std::none_of(instances_.begin(), instances_.end(), [](const auto& instance) {
+      return instance->flush_wanted && instance->status == Instance::Status::running &&
+             instance->not_before <= clock_->now();
+    });
+  });
+}
+
+store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens) {
+  store::Epoch epoch;
+  epoch.number = epoch_number_ + 1;
+  for (auto& connection : connections_) {
+    if (connection->dirty) epoch.connections.push_back(connection->cut());
+  }
+  for (auto& instance : instances_) {
+    if (!instance->changed_state.empty()) {
+      auto& change = epoch.states.emplace_back();
+      change.processor = instance->number();
+      change.entries.reserve(instance->changed_state.size());
+      while (!instance->changed_state.empty()) {
+        auto node = instance->changed_state.extract(instance->changed_state.begin());
+        change.entries.emplace_back(std::move(node.key()), std::move(node.mapped()));
+      }
+    }
+    for (const auto token : instance->tokens) tokens->emplace_back(instance.get(), token);
+    instance->tokens.clear();
+  }
+  epoch.lineage.swap(lineage_);
+  epoch.attributes.swap(attributes_);
+  epoch.bulletins.swap(new_bulletins_);
+  dirty_ = urgent_ = false;
+  last_cut_ = std::chrono::steady_clock::now();
+  if (!epoch.empty()) ++epoch_number_;
+  return epoch;
+}
+
+void Engine::write(const store::Epoch& epoch, Lock& lock) {
+  while (true) {
+    lock.unlock();
+    std::string full;
+    std::string broken;
+    const auto begin = std::chrono::steady_clock::now();
+    try {
+      store_.write(epoch);
+    } catch (const store::DiskFull& error) {
+      full = error.what();
+    } catch (const std::exception& error) {
+      broken = error.what();
+    }
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    lock.lock();
+    if (!broken.empty())
+      return fail(broken + ". What is on disk is consistent up to epoch " + std::to_string(epochs_.last) +
+                  "; mend the disk and start again");
+    if (full.empty()) {
+      ++epochs_.count;
+      epochs_.seconds += seconds;
+      epochs_.longest = std::max(epochs_.longest, seconds);
+      epochs_.last = epoch.number;
+      for (std::size_t i = 0; i < std::size(kLatencyBounds); ++i) {
+        if (seconds <= kLatencyBounds[i]) ++epochs_.buckets[i];
+      }
+      if (sources_paused_) {
+        sources_paused_ = false;
+        lock.unlock();
+        report(nullptr, abi::Level::info, "the disk has room again: work goes on");
+        lock.lock();
+        for (auto& instance : instances_) consider(*instance);
+      }
+      return;
+    }
+    ++epochs_.failed;
+    if (!sources_paused_) {
+      sources_paused_ = true;
+      lock.unlock();
+      report(nullptr, abi::Level::error,
+             full + ": sources pause until there is room; nothing is lost, and work resumes by itself");
+      lock.lock();
+    }
+    if (committer_stop_)
+      return fail(full + ": stopped before the last epoch could be written; what it held comes again");
+    commit_wanted_.wait_for(lock, kDiskFullPause, [&] { return committer_stop_; });
+  }
+}
+
+void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,
+                          Lock& lock) {
+  for (const auto& change : epoch.connections) {
+    for (auto& connection : connections_) {
+      if (connection->number() != change.connection) continue;
+      connection->made_durable(change.next);
+      if (connection->durable_only) consider(*connection->to);
+    }
+  }
+  if (store::Arena::total_bytes() > options_.memory_budget) {
+    for (auto& connection : connections_) connection->unload();
+  }
+  if (!tokens.empty()) {
+    lock.unlock();
+    for (const auto& [instance, token] : tokens) instance->processor->durable(token);
+    lock.lock();
+  }
+  quiet_.notify_all();
+}
+
+}  // namespace weir::engine

@@ -1,0 +1,298 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/executor.h"
+#include "engine/log.h"
+#include "flow/cron.h"
+#include "flow/settings.h"
+#include "weir/sql.h"
+
+namespace weir::engine {
+
+namespace {
+
+constexpr std::size_t kBulletinsKept = 1'000;
+constexpr auto kStopPatience = std::chrono::seconds(10);
+
+}  // namespace
+
+Engine::Engine(const std::vector<flow::Flow>& flows, store::Store& store, Options options)
+    : flows_(flows),
+      store_(store),
+      options_(std::move(options)),
+      clock_(options_.clock != nullptr ? options_.clock : &real_clock_) {
+  const auto workers = options_.workers != 0 ? options_.workers : std::max(2U, std::thread::hardware_concurrency());
+  executor_ = std::make_unique<Executor>(workers);
+  epochs_.buckets.resize(std::size(kLatencyBounds));
+  epoch_number_ = epochs_.last = store_.last_epoch();
+  wire();
+}
+
+Engine::~Engine() {
+  stop();
+}
+
+void Engine::wire() {
+  std::map<std::string, store::RecoveredConnection> recovered;
+  for (const auto& flow : flows_) {
+    for (const auto& processor : flow.processors) {
+      if (processor.renamed_from.empty()) continue;
+      store_.rename_processor(flow.name + "/" + processor.renamed_from, flow.name + "/" + processor.name);
+    }
+    for (const auto& connection : flow.connections) {
+      const auto& from = flow.processors[connection.from];
+      const auto& to = flow.processors[connection.to];
+      if (from.renamed_from.empty() && to.renamed_from.empty()) continue;
+      const auto old_id = flow.name + "/" + (from.renamed_from.empty() ? from.name : from.renamed_from) + "/" +
+                          from.relationships[connection.relationship] + "/" +
+                          (to.renamed_from.empty() ? to.name : to.renamed_from);
+      store_.rename_connection(old_id, connection.id);
+    }
+  }
+  for (auto& connection : store_.connections()) recovered.emplace(connection.id, std::move(connection));
+  for (const auto& flow : flows_) {
+    const auto base = instances_.size();
+    for (const auto& processor : flow.processors) {
+      const auto number = store_.processor_number(flow.name + "/" + processor.name);
+      auto& instance = instances_.emplace_back(std::make_unique<Instance>(*this, flow, processor, number));
+      for (auto& [key, value] : store_.state(number)) instance->state.emplace(key, value);
+      executor_->add(*instance);
+    }
+    for (const auto& definition : flow.connections) {
+      auto& connection =
+          connections_.emplace_back(std::make_unique<Connection>(store_.connection_number(definition.id), definition));
+      connection->from = instances_[base + definition.from].get();
+      connection->to = instances_[base + definition.to].get();
+      connection->durable_only = connection->to->definition().exactly_once;
+      connection->from->outputs[definition.relationship].push_back(connection.get());
+      connection->to->inputs.push_back(connection.get());
+      if (const auto at = recovered.find(definition.id); at != recovered.end()) {
+        connection->recover(at->second);
+        recovered.erase(at);
+      }
+    }
+  }
+  for (auto& [id, connection] : recovered) {
+    if (connection.next > connection.cursor || !connection.held.empty() || !connection.retry.empty())
+      orphans_.push_back(std::move(connection));
+  }
+  find_components();
+}
+
+void Engine::find_components() {
+  const auto reach = [](Instance& start) {
+    std::vector<Instance*> reached{&start};
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+      for (const auto& relationship : reached[i]->outputs) {
+        for (const auto* connection : relationship) {
+          if (std::find(reached.begin(), reached.end(), connection->to) == reached.end())
+            reached.push_back(connection->to);
+        }
+      }
+    }
+    return reached;
+  };
+  std::map<Instance*, std::vector<Instance*>> reached;
+  for (auto& instance : instances_) reached[instance.get()] = reach(*instance);
+  std::uint32_t next = 1;
+  for (auto& instance : instances_) {
+    if (instance->component != 0) continue;
+    instance->component = next++;
+    for (auto* other : reached[instance.get()]) {
+      const auto& back = reached[other];
+      if (std::find(back.begin(), back.end(), instance.get()) != back.end()) other->component = instance->component;
+    }
+  }
+}
+
+void Engine::create(Instance& instance) {
+  const flow::SettingsNode settings(instance.definition().settings);
+  detail::Message message;
+  abi::Processor* processor = nullptr;
+  const auto status = instance.definition().type->create(&settings, &processor, &message);
+  if (status != abi::Status::ok) {
+    instance.status = Instance::Status::misconfigured;
+    instance.status_message = message.text();
+    report(&instance, abi::Level::error, "cannot start: " + message.text());
+    return end_batch(instance.full_name() + ": " + message.text());
+  }
+  instance.processor = processor;
+}
+
+void Engine::start_processor(Instance& instance) {
+  detail::Message message;
+  const auto status = instance.processor->start(&instance, &message);
+  if (status == abi::Status::ok) {
+    const Lock lock(mutex_);
+    instance.status = Instance::Status::running;
+    instance.failures = 0;
+    instance.poll_wanted = instance.is_source();
+    const auto& schedule = instance.definition().schedule;
+    if (!schedule.cron.empty()) instance.next_scheduled = flow::next_cron_time(schedule.cron, clock_->now());
+    consider_timers(instance);
+    consider(instance);
+    return;
+  }
+  if (status == abi::Status::unavailable) {  // tried again until it works, or Weir stops
+    report(&instance, abi::Level::warning, message.text() + "; trying again");
+    const Lock lock(mutex_);
+    if (stopping_) return;
+    const auto pause = std::min<std::int64_t>(30'000, 500LL << std::min(instance.failures++, 6U));
+    executor_->post_later(instance, std::chrono::milliseconds(pause), [this, &instance] { start_processor(instance); });
+    return;
+  }
+  {
+    const Lock lock(mutex_);
+    instance.status = Instance::Status::misconfigured;
+    instance.status_message = message.text();
+  }
+  report(&instance, abi::Level::error, "cannot start: " + message.text());
+  const Lock lock(mutex_);
+  end_batch(instance.full_name() + ": " + message.text());
+}
+
+void Engine::start() {
+  for (const auto& orphan : orphans_) {
+    report(nullptr, abi::Level::warning,
+           "connection " + orphan.id + " is in no flow any more and keeps " +
+               std::to_string(orphan.next - orphan.cursor) + " queued FlowFiles; they flow on if it comes back");
+  }
+  for (auto& instance : instances_) {
+    if (!instance->definition().enabled) {
+      instance->status = Instance::Status::stopped;
+      continue;
+    }
+    create(*instance);
+  }
+  started_ = true;
+  committer_ = std::thread([this] { committer_loop(); });
+  timer_thread_ = std::thread([this] { timer_loop(); });
+  // Sinks compare their progress with the store's before a source may add to it.
+  for (const bool sources : {false, true}) {
+    for (auto& instance : instances_) {
+      if (instance->processor != nullptr && instance->is_source() == sources) start_processor(*instance);
+    }
+  }
+}
+
+void Engine::stop() {
+  Lock lock(mutex_);
+  if (stopped_) return;
+  stopped_ = stopping_ = true;
+  timer_changed_.notify_all();
+  quiet_.wait_for(lock, kStopPatience, [&] { return active_ == 0; });
+  if (started_ && fatal_.empty()) {
+    if (std::any_of(instances_.begin(), instances_.end(), [](const auto& in) { return !in->held.empty(); }))
+      touch(true);
+  }
+  committer_stop_ = true;
+  commit_wanted_.notify_all();
+  lock.unlock();
+  executor_->cancel_timers();
+  if (committer_.joinable()) committer_.join();
+  if (timer_thread_.joinable()) timer_thread_.join();
+  executor_->join();
+  for (auto& instance : instances_) {
+    if (instance->processor != nullptr) instance->processor->stop();
+  }
+}
+
+bool Engine::everything_ended() const {
+  return active_ == 0 && !dirty_ && epochs_.last == epoch_number_ &&
+         std::all_of(instances_.begin(), instances_.end(), [](const auto& instance) {
+           return instance->status == Instance::Status::finished || instance->status == Instance::Status::stopped;
+         });
+}
+
+bool Engine::wait(Duration at_most) {
+  Lock lock(mutex_);
+  const auto done = [&] {
+    return stop_waiting_ || !fatal_.empty() || !batch_failure_.empty() || (options_.until_idle && everything_ended());
+  };
+  if (options_.until_idle) check_ends();
+  if (at_most == Duration::zero()) {
+    quiet_.wait(lock, done);
+  } else {
+    quiet_.wait_for(lock, at_most, done);
+  }
+  return options_.until_idle && everything_ended();
+}
+
+void Engine::stop_waiting() {
+  const Lock lock(mutex_);
+  stop_waiting_ = true;
+  quiet_.notify_all();
+}
+
+void Engine::end_batch(std::string message) {
+  if (options_.until_idle && batch_failure_.empty()) batch_failure_ = std::move(message);
+  quiet_.notify_all();
+}
+
+void Engine::fail(std::string message) {
+  if (!fatal_.empty()) return;
+  fatal_ = std::move(message);
+  log_line(abi::Level::error, nullptr, fatal_);
+  quiet_.notify_all();
+  commit_wanted_.notify_all();
+}
+
+std::string Engine::fatal() const {
+  const Lock lock(mutex_);
+  return fatal_.empty() ? batch_failure_ : fatal_;
+}
+
+bool Engine::ready(std::string* why_not) const {
+  const Lock lock(mutex_);
+  const auto no = [&](std::string why) {
+    if (why_not != nullptr) *why_not = std::move(why);
+    return false;
+  };
+  if (!fatal_.empty()) return no(fatal_);
+  if (sources_paused_) return no("the disk is full");
+  for (const auto& instance : instances_) {
+    if (instance->status == Instance::Status::starting) return no(instance->full_name() + " has not started yet");
+    if (instance->status == Instance::Status::misconfigured)
+      return no(instance->full_name() + ": " + instance->status_message);
+  }
+  return true;
+}
+
+void Engine::inspect(
+    const std::function<void(const std::vector<std::unique_ptr<Instance>>&,
+                             const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const {
+  const Lock lock(mutex_);
+  visit(instances_, connections_, epochs_);
+}
+
+std::vector<Bulletin> Engine::bulletins(std::uint64_t after_id) const {
+  const Lock lock(mutex_);
+  std::vector<Bulletin> found;
+  for (const auto& bulletin : bulletins_) {
+    if (bulletin.id > after_id) found.push_back(bulletin);
+  }
+  return found;
+}
+
+void Engine::report(const Instance* instance, abi::Level level, std::string message) {
+  log_line(level, instance, message);
+  const Lock lock(mutex_);
+  Bulletin bulletin;
+  bulletin.id = ++bulletin_id_;
+  bulletin.time = clock_->now();
+  bulletin.level = level;
+  if (instance != nullptr) {
+    bulletin.flow = instance->flow_definition().name;
+    bulletin.processor = instance->definition().name;
+  }
+  bulletin.message = message;
+  bulletins_.push_back(std::move(bulletin));
+  if (bulletins_.size() > kBulletinsKept) bulletins_.pop_front();
+  new_bulletins_.push_back({clock_->now(), instance == nullptr ? 0 : instance->number(),
+                            static_cast<std::uint32_t>(level), std::move(message)});
+  if (started_ && !sources_paused_) touch();
+}
+
+}  // namespace weir::engine

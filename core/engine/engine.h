@@ -1,0 +1,197 @@
+#pragma once
+// The engine runs flows: it wires processors to connections, runs their sessions on a pool of workers, settles what
+// they did, and has the committer make it durable, epoch by epoch.
+//
+// Threads: a pool of workers, one per core, runs sessions; processors that block have a thread each; one committer
+// writes epochs; one timer thread wakes what is due. One lock guards the graph. It is held for microseconds: sessions
+// run, outcomes are prepared, and epochs are written without it.
+//
+//   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
+//   settle.cpp     how a session takes effect       committer.cpp  epochs
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/clock.h"
+#include "engine/connection.h"
+#include "engine/instance.h"
+#include "engine/prepare.h"
+#include "flow/definition.h"
+#include "store/store.h"
+
+namespace weir::engine {
+
+struct Options {
+  unsigned workers = 0;                                      ///< 0: one per core
+  Duration epoch_interval = std::chrono::milliseconds(100);  ///< when nobody waits for an epoch
+  std::uint64_t memory_budget = 256 * MiB;                   ///< of FlowFiles in memory
+  std::filesystem::path data;                                ///< where processors have their folders
+  bool until_idle = false;
+  const Clock* clock = nullptr;  ///< null: real time
+};
+
+/// A message for the operator.
+struct Bulletin {
+  std::uint64_t id = 0;
+  std::int64_t time = 0;
+  abi::Level level = abi::Level::info;
+  std::string flow;
+  std::string processor;
+  std::string message;
+};
+
+/// Of the epochs since start.
+struct EpochStatistics {
+  std::uint64_t count = 0;
+  std::uint64_t failed = 0;            ///< disk full
+  double seconds = 0;                  ///< spent writing
+  double longest = 0;                  ///< seconds
+  std::uint64_t last = 0;              ///< number of the last durable one
+  std::vector<std::uint64_t> buckets;  ///< cumulative, by kLatencyBounds
+};
+
+class Engine {
+ public:
+  /// The flows and the store outlive the engine.
+  Engine(const std::vector<flow::Flow>& flows, store::Store& store, Options options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Recovers, starts processors, sinks before sources, and lets data flow.
+  void start();
+  /// Lets the sessions under way end, makes a last epoch, stops processors. Returns within seconds; idempotent.
+  void stop();
+  /// Waits until everything has ended (batch mode), something fatal happened, or stop_waiting() was called. `at_most`
+  /// zero: as long as it takes. Returns true if everything ended.
+  bool wait(Duration at_most = Duration::zero());
+  void stop_waiting();
+  /// What made the engine stop by itself, or a batch end in failure; empty: nothing did.
+  std::string fatal() const;
+  /// True once every enabled processor has started and the disk takes epochs.
+  bool ready(std::string* why_not = nullptr) const;
+
+  /// Calls `visit` under the lock: for metrics and status. Must be quick.
+  void inspect(
+      const std::function<void(const std::vector<std::unique_ptr<Instance>>&,
+                               const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
+  std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
+  /// Durable connections with data in them that no flow has now.
+  const std::vector<store::RecoveredConnection>& orphans() const { return orphans_; }
+
+  // For Instance, from any thread.
+  void wake(Instance& instance);
+  void report(const Instance* instance, abi::Level level, std::string message);
+  std::int64_t now() const { return clock_->now(); }
+  const Options& options() const { return options_; }
+  store::Store& store() { return store_; }
+  std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
+
+ private:
+  struct Executor;
+  using Lock = std::unique_lock<std::mutex>;
+  struct Step {
+    abi::Trigger trigger;
+    Connection* connection = nullptr;
+  };
+  struct Timer {
+    std::int64_t when;
+    Instance* instance;
+    bool operator>(const Timer& other) const { return when > other.when; }
+  };
+
+  // engine.cpp
+  void wire();
+  void find_components();
+  void create(Instance& instance);
+  void start_processor(Instance& instance);
+  void fail(std::string message);
+  bool everything_ended() const;
+
+  void end_batch(std::string message);
+
+  // scheduler.cpp
+  std::optional<Step> next_step(Instance& instance);
+  bool blocked(const Instance& instance, const Connection* input) const;
+  bool may_finish(const Instance& instance) const;
+  void consider(Instance& instance);
+  void consider_timers(Instance& instance);
+  void set_timer(Instance& instance, std::int64_t when);
+  void work(Instance& instance);
+  void run_step(Instance& instance, const Step& step, Lock& lock);
+  void check_ends();
+  void timer_loop();
+
+  // settle.cpp
+  void settle_finished(Instance& instance, Connection& connection);
+  void settle(Instance& instance, Connection* connection, const std::shared_ptr<Flight>& flight, Prepared& prepared);
+  void push(Instance& instance, PreparedOutput& output);
+  void roll_back(Instance& instance, const Step& step, const std::shared_ptr<Flight>& flight,
+                 std::unique_ptr<SessionBuilder> session, abi::Status status, const std::string& message, Lock& lock);
+  void reject_inputs(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
+                     std::unique_ptr<SessionBuilder> session, std::string_view kind, const std::string& message);
+  void report_unlocked(const Instance& instance, abi::Level level, std::string message, Lock& lock);
+  void touch(bool urgent = false);
+
+  // committer.cpp
+  void committer_loop();
+  void flush_processors(Lock& lock);
+  store::Epoch cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens);
+  void write(const store::Epoch& epoch, Lock& lock);
+  void made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,
+                    Lock& lock);
+
+  const std::vector<flow::Flow>& flows_;
+  store::Store& store_;
+  const Options options_;
+  RealClock real_clock_;
+  const Clock* clock_;
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Instance>> instances_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<store::RecoveredConnection> orphans_;
+  std::vector<store::LineageRow> lineage_;
+  std::vector<store::IndexedAttribute> attributes_;
+  std::vector<store::Bulletin> new_bulletins_;
+  std::deque<Bulletin> bulletins_;
+  std::uint64_t bulletin_id_ = 0;
+  EpochStatistics epochs_;
+  std::map<const Flight*, Prepared> prepared_;  ///< of finished flights that wait for their turn
+
+  std::unique_ptr<Executor> executor_;
+  std::thread committer_;
+  std::thread timer_thread_;
+  std::condition_variable commit_wanted_;
+  std::condition_variable flushed_;
+  std::condition_variable timer_changed_;
+  std::condition_variable quiet_;  ///< a worker ended, or a state that someone waits for changed
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::chrono::steady_clock::time_point dirty_since_;
+  std::chrono::steady_clock::time_point last_cut_;
+  bool dirty_ = false;
+  bool urgent_ = false;
+  bool sources_paused_ = false;  ///< the disk is full
+  bool stopping_ = false;        ///< no new sessions but flushes
+  bool committer_stop_ = false;
+  bool started_ = false;
+  bool stopped_ = false;
+  bool stop_waiting_ = false;
+  bool ended_ = false;
+  std::uint32_t active_ = 0;  ///< posted or running, of all instances
+  std::uint64_t epoch_number_ = 0;
+  std::string fatal_;          ///< the store is not to be written any more
+  std::string batch_failure_;  ///< batch mode cannot end well, but what was done is kept
+};
+
+}  // namespace weir::engine

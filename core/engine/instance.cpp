@@ -1,0 +1,91 @@
+#include "engine/instance.h"
+
+#include <filesystem>
+
+#include "engine/engine.h"
+#include "engine/log.h"
+#include "sql/engine.h"
+#include "weir/spec.h"
+
+namespace weir::engine {
+
+Instance::Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number)
+    : engine_(engine), flow_(flow), definition_(definition), number_(number) {
+  outputs.resize(definition.relationships.size());
+  statistics.out.resize(definition.relationships.size());
+  statistics.latency_buckets.resize(std::size(kLatencyBounds));
+}
+
+Instance::~Instance() {
+  if (processor != nullptr) processor->destroy();
+}
+
+abi::Text Instance::folder() {
+  const std::lock_guard lock(mutex_);
+  if (folder_.empty()) {
+    const auto path = engine_.options().data / "processors" / flow_.name / definition_.name;
+    std::filesystem::create_directories(path);
+    folder_ = path.string();
+  }
+  return to_text(folder_);
+}
+
+abi::Text Instance::store_id() const {
+  return to_text(engine_.store().id());
+}
+
+abi::Input Instance::input(std::uint32_t index) const {
+  const auto lock = engine_.lock();
+  const auto& connection = *inputs.at(index);
+  return {to_text(connection.id()), connection.durable_cursor(), connection.next()};
+}
+
+std::uint32_t Instance::relationship(abi::Text name) const {
+  const auto& names = definition_.relationships;
+  for (std::uint32_t i = 0; i < names.size(); ++i) {
+    if (names[i] == view(name)) return i;
+  }
+  return abi::kNone;
+}
+
+bool Instance::until_idle() const {
+  return engine_.options().until_idle;
+}
+
+std::int64_t Instance::now() const {
+  return engine_.now();
+}
+
+void Instance::wake() {
+  engine_.wake(*this);
+}
+
+void Instance::log(abi::Level level, abi::Text message) {
+  log_line(level, this, view(message));
+}
+
+void Instance::bulletin(abi::Level level, abi::Text message) {
+  engine_.report(this, level, std::string(view(message)));
+}
+
+abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
+  const std::lock_guard lock(mutex_);
+  for (auto& metric : metrics_) {
+    if (metric.name == view(name)) return &metric;
+  }
+  return &metrics_.emplace_back(std::string(view(name)), std::string(view(help)), counter);
+}
+
+void* Instance::interface(const char* name) {
+  if (std::string_view(name) != abi::kSqlInterface) return nullptr;
+  const std::lock_guard lock(mutex_);
+  if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });
+  return sql_.get();
+}
+
+void Instance::each_metric(const std::function<void(const InstanceMetric&)>& visit) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& metric : metrics_) visit(metric);
+}
+
+}  // namespace weir::engine

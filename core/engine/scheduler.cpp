@@ -1,0 +1,269 @@
+// What runs when. An instance is posted to its executor when it has something to do and a free task; it then works for
+// a few milliseconds and goes back to the end of the queue.
+
+#include <algorithm>
+
+#include "engine/engine.h"
+#include "engine/executor.h"
+#include "flow/cron.h"
+#include "weir/sql.h"
+
+namespace weir::engine {
+
+namespace {
+
+constexpr std::uint32_t kBatchCount = 1'000;
+constexpr std::uint64_t kBatchBytes = 4 * MiB;
+constexpr auto kTimeSlice = std::chrono::milliseconds(5);
+
+std::unique_ptr<store::ContentWriter> write_content(void* store) {
+  return static_cast<store::Store*>(store)->write_content();
+}
+
+}  // namespace
+
+bool Engine::blocked(const Instance& instance, const Connection* input) const {
+  const bool inside_cycle = input != nullptr && input->definition().in_cycle;
+  for (const auto& relationship : instance.outputs) {
+    for (const auto* output : relationship) {
+      // A full connection inside a cycle stops only what enters the cycle from outside.
+      if (output->full() && !(inside_cycle && output->definition().in_cycle)) return true;
+    }
+  }
+  return false;
+}
+
+std::optional<Engine::Step> Engine::next_step(Instance& instance) {
+  if (instance.status != Instance::Status::running) return std::nullopt;
+  const bool alone = instance.active <= 1;
+  const auto now = clock_->now();
+  if (instance.flush_wanted && alone && (instance.not_before <= now || stopping_)) return Step{abi::Trigger::flush};
+  if (stopping_ || !fatal_.empty() || instance.not_before > now) return std::nullopt;
+  if (instance.tick_at != 0 && instance.tick_at <= now && alone && !blocked(instance, nullptr))
+    return Step{abi::Trigger::tick};
+  if (instance.next_scheduled > now) return std::nullopt;
+  if (instance.is_source()) {
+    if (instance.poll_wanted && !instance.source_ended && !sources_paused_ && alone && !blocked(instance, nullptr))
+      return Step{abi::Trigger::input};
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < instance.inputs.size(); ++i) {
+    auto* connection = instance.inputs[(instance.next_input + i) % instance.inputs.size()];
+    if (connection->available(now, instance.definition().strict_order) && !blocked(instance, connection)) {
+      instance.next_input = (instance.next_input + i + 1) % instance.inputs.size();
+      return Step{abi::Trigger::input, connection};
+    }
+  }
+  if (instance.finish_wanted && alone && !blocked(instance, nullptr)) return Step{abi::Trigger::finish};
+  return std::nullopt;
+}
+
+void Engine::consider(Instance& instance) {
+  if (!started_ || instance.active >= instance.definition().concurrency) return;
+  const auto before = instance.next_input;
+  ++instance.active;  // next_step asks what one more task would find
+  const auto step = next_step(instance);
+  --instance.active;
+  instance.next_input = before;
+  if (!step) return;
+  ++instance.active;
+  ++active_;
+  executor_->post(instance, [this, &instance] { work(instance); });
+}
+
+void Engine::set_timer(Instance& instance, std::int64_t when) {
+  if (instance.timer_at != 0 && instance.timer_at <= when) return;  // that one will set the next
+  instance.timer_at = when;
+  if (timers_.empty() || when < timers_.top().when) timer_changed_.notify_one();
+  timers_.push({when, &instance});
+}
+
+void Engine::consider_timers(Instance& instance) {
+  const auto now = clock_->now();
+  const auto later = [&](std::int64_t when) {
+    if (when > now) set_timer(instance, when);
+  };
+  later(instance.tick_at);
+  later(instance.not_before);
+  later(instance.next_scheduled);
+  for (const auto* input : instance.inputs) later(input->next_due());
+}
+
+void Engine::work(Instance& instance) {
+  Lock lock(mutex_);
+  const auto until = std::chrono::steady_clock::now() + kTimeSlice;
+  do {
+    const auto step = next_step(instance);
+    if (!step) break;
+    run_step(instance, *step, lock);
+  } while (std::chrono::steady_clock::now() < until);
+  --instance.active;
+  --active_;
+  consider_timers(instance);
+  consider(instance);
+  if (options_.until_idle) check_ends();
+  if (active_ == 0 || stopping_) quiet_.notify_all();
+}
+
+void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
+  const auto now = clock_->now();
+  SessionInput input;
+  input.now = now;
+  input.processor_name = instance.definition().name;
+  for (std::uint32_t i = 0; i < instance.definition().relationships.size(); ++i) {
+    if (instance.definition().relationships[i] == "failure") input.failure = i;
+  }
+  if (instance.definition().concurrency == 1) {  // tasks that overlap may have neither
+    input.state = &instance.state;
+    input.held = &instance.held;
+  }
+  Taken taken;
+  auto status = abi::Status::ok;
+  detail::Message message;
+  if (step.connection != nullptr) {
+    try {
+      taken = step.connection->take(now, kBatchCount, kBatchBytes, instance.definition().strict_order, store_);
+    } catch (const std::exception& error) {
+      return fail(std::string("reading the queue ") + step.connection->id() + ": " + error.what());
+    }
+    if (!taken.flight) return;
+    input.batch = taken.batch;
+    input.offset = taken.offset;
+    input.count = taken.flight->count;
+    input.first_sequence = taken.flight->first;
+    input.first_offset = taken.flight->offset;
+    input.sequences = std::move(taken.sequences);
+    input.connection = step.connection->number();
+    input.connection_id = step.connection->id();
+    input.durable_cursor = step.connection->durable_cursor();
+  } else if (step.trigger == abi::Trigger::tick) {
+    instance.tick_at = 0;
+  } else if (instance.is_source()) {
+    instance.poll_wanted = false;
+  }
+  lock.unlock();
+
+  const auto begin = std::chrono::steady_clock::now();
+  auto session = std::make_unique<SessionBuilder>(input, &write_content, &store_);
+  Prepared prepared;
+  try {
+    status = instance.processor->step(session.get(), step.trigger, &message);
+    if (status == abi::Status::ok) {
+      session->finish();
+      if (instance.definition().concurrency > 1 && !session->outcome().state.empty())
+        throw std::logic_error("keeps state, so it cannot run concurrently");
+    }
+  } catch (const store::DiskFull& error) {
+    status = abi::Status::unavailable;
+    message.message(to_text(error.what()));
+  } catch (const store::IoError& error) {
+    lock.lock();
+    return fail(error.what());
+  } catch (const std::exception& error) {
+    status = abi::Status::defect;
+    message.message(to_text(error.what()));
+  }
+  const auto duration = std::chrono::steady_clock::now() - begin;
+  if (status == abi::Status::ok) prepared = prepare(instance, std::move(session), taken.attempts, duration.count());
+
+  lock.lock();
+  instance.statistics.busy += duration.count();
+  if (step.trigger == abi::Trigger::flush) {
+    instance.flush_wanted = status == abi::Status::unavailable && !stopping_;  // then again, after the pause
+    flushed_.notify_all();
+  }
+  if (status != abi::Status::ok) {
+    if (step.connection == nullptr && step.trigger == abi::Trigger::tick) instance.tick_at = now;
+    if (step.connection == nullptr && instance.is_source()) instance.poll_wanted = true;
+    return roll_back(instance, step, taken.flight, std::move(session), status, message.text(), lock);
+  }
+  if (step.trigger == abi::Trigger::finish) {
+    instance.finish_wanted = false;
+    instance.finish_done = true;
+  }
+  if (taken.flight && taken.flight->retries.empty()) {
+    taken.flight->state = Flight::State::finished;
+    prepared_[taken.flight.get()] = std::move(prepared);
+    settle_finished(instance, *step.connection);
+  } else {
+    settle(instance, step.connection, taken.flight, prepared);
+  }
+  const auto& schedule = instance.definition().schedule;
+  if (schedule.every && step.trigger == abi::Trigger::input) {
+    instance.next_scheduled = now + schedule.every->count();
+  } else if (!schedule.cron.empty() && step.trigger == abi::Trigger::input) {
+    instance.next_scheduled = flow::next_cron_time(schedule.cron, now);
+  }
+  if (instance.next_scheduled > now && instance.is_source()) instance.poll_wanted = true;
+}
+
+void Engine::wake(Instance& instance) {
+  const std::lock_guard lock(mutex_);
+  instance.poll_wanted = true;
+  consider(instance);
+}
+
+bool Engine::may_finish(const Instance& instance) const {
+  const auto quiet = [](const Instance& in) {
+    return in.active == 0 &&
+           std::all_of(in.inputs.begin(), in.inputs.end(), [](const Connection* c) { return c->idle(); });
+  };
+  if (!quiet(instance)) return false;
+  for (const auto& other : instances_) {  // the others of its cycle have to be quiet too
+    if (other->component == instance.component && !quiet(*other)) return false;
+  }
+  return std::all_of(instance.inputs.begin(), instance.inputs.end(), [&](const Connection* c) {
+    return c->from->status == Instance::Status::finished || c->from->status == Instance::Status::stopped ||
+           c->from->component == instance.component;
+  });
+}
+
+void Engine::check_ends() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto& instance : instances_) {
+      auto& in = *instance;
+      if (in.status != Instance::Status::running || in.active != 0) continue;
+      const bool ends = in.is_source() ? in.source_ended : may_finish(in);
+      if (!ends) continue;
+      if (!in.finish_done) {
+        if (!in.finish_wanted) {
+          in.finish_wanted = true;
+          consider(in);
+        }
+      } else if (in.held.empty()) {
+        in.status = Instance::Status::finished;
+        changed = true;
+      } else {
+        touch(true);  // an epoch's flush will finish what is held
+      }
+    }
+  }
+  if (everything_ended()) quiet_.notify_all();
+}
+
+void Engine::timer_loop() {
+  Lock lock(mutex_);
+  while (!stopping_) {
+    if (timers_.empty()) {
+      timer_changed_.wait(lock);
+      continue;
+    }
+    const auto [when, instance] = timers_.top();
+    const auto now = clock_->now();
+    if (when <= now) {
+      timers_.pop();
+      instance->timer_at = 0;
+      consider_timers(*instance);
+      consider(*instance);
+      continue;
+    }
+    if (clock_->is_virtual()) {
+      timer_changed_.wait_for(lock, std::chrono::milliseconds(1));
+    } else {
+      timer_changed_.wait_for(lock, std::chrono::nanoseconds(when - now));
+    }
+  }
+}
+
+}  // namespace weir::engine
