@@ -51,7 +51,7 @@ void Engine::flush_processors(Lock& lock) {
   }
   if (!any) return;
   flushed_.wait_for(lock, kFlushPatience, [&] {
-    return std::none_of(instances_.begin(), instances_.end(), [](const auto& instance) {
+    return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
       return instance->flush_wanted && instance->status == Instance::Status::running &&
              instance->not_before <= clock_->now();
     });
