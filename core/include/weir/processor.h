@@ -26,6 +26,7 @@ class Processor {
       const auto mark = session.mark();
       try {
         process(file, session);
+        if (session.ended_early()) return;
       } catch (const Rejected& error) {
         session.undo(mark);
         session.reject(file, error.what());

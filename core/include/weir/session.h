@@ -145,8 +145,14 @@ class Session {
   void penalize(FlowFile file, Duration pause) { session_->penalize(file.handle(), pause.count()); }
   /// Sends an input to `failure`, unchanged, with error.* attributes.
   void reject(FlowFile file, std::string_view message) { session_->reject(file.handle(), to_text(message)); }
-  /// The input is consumed up to a byte offset: the rest comes again, with FlowFile::offset(), in the next step.
-  void consume_until(FlowFile file, std::uint64_t offset) { session_->consume_until(file.handle(), offset); }
+  /// The input is consumed up to a byte offset: the rest, and every input after it, comes again in the next step,
+  /// this one with FlowFile::offset(). Return then, without touching a later input.
+  void consume_until(FlowFile file, std::uint64_t offset) {
+    session_->consume_until(file.handle(), offset);
+    ended_early_ = true;
+  }
+  /// True after consume_until.
+  bool ended_early() const { return ended_early_; }
   /// True once the outputs made so far are enough for one session: consume_until and return.
   bool over_budget() const { return session_->over_budget(); }
   /// @}
@@ -218,6 +224,7 @@ class Session {
 
  private:
   abi::Session* session_;
+  bool ended_early_ = false;
 };
 
 }  // namespace weir
