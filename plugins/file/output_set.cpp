@@ -1,0 +1,377 @@
+#include "output_set.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "output_name.h"
+#include "weir/errors.h"
+
+namespace weir::file {
+
+namespace {
+
+constexpr std::string_view kOpen = "g/";  ///< state: OutputState, by rendered path
+constexpr std::string_view kOpenEnd = "g0";
+constexpr std::string_view kComplete = "r/";  ///< state: final name and inode, by incomplete name
+constexpr std::string_view kCompleteEnd = "r0";
+constexpr std::string_view kCovered = "i";  ///< state: number of the last intent that the rest of it covers
+constexpr std::size_t kSeparate = 128;      ///< files kept open until the epoch's end; each costs a descriptor
+constexpr std::size_t kNumbers = 10'000;
+
+std::string key(std::string_view prefix, std::string_view path) {
+  return std::string(prefix) + std::string(path);
+}
+
+}  // namespace
+
+OutputSet::OutputSet(OutputSetOptions options, const std::string& folder, Warn warn)
+    : options_(std::move(options)), warn_(std::move(warn)), intents_(folder) {}
+
+// --------------------------------------------------------------------------------------------------- recovery
+
+void OutputSet::recover(Session& session) {
+  by_key_.clear();
+  dirty_.clear();
+  open_.clear();
+  separate_.clear();
+  closed_.clear();
+  complete_.clear();
+  complete_names_.clear();
+  written_.clear();
+  covered_by_token_.clear();
+  next_numbers_.clear();
+
+  const auto covered = session.state(kCovered);
+  covered_ = covered ? std::stoull(std::string(*covered)) : 0;
+  intents_.raise(covered_);
+  const auto token = next_token_++;
+  std::set<std::string> known;
+  session.scan_state(kComplete, kCompleteEnd, [&](std::string_view k, std::string_view value) {
+    const auto split = value.rfind('\n');
+    const std::string part(k.substr(kComplete.size()));
+    const std::string final_path(value.substr(0, split));
+    complete_[part] = {final_path, std::stoull(std::string(value.substr(split + 1))), token};
+    complete_names_.insert(final_path);
+    known.insert(part);
+    return true;
+  });
+  std::vector<std::pair<std::string, OutputState>> states;
+  session.scan_state(kOpen, kOpenEnd, [&](std::string_view k, std::string_view value) {
+    if (auto state = OutputState::decode(value)) {
+      known.insert(state->path);
+      states.emplace_back(k.substr(kOpen.size()), std::move(*state));
+    }
+    return true;
+  });
+  take_back(known);
+  for (auto& [k, state] : states) {
+    if (!reopen(k, std::move(state), session.now())) session.erase_state(key(kOpen, k));
+  }
+  covered_by_token_[token] = covered_;
+  session.when_durable(token);
+}
+
+/// Of what was opened since the recovered epoch, nothing counts.
+void OutputSet::take_back(const std::set<std::string>& known) {
+  std::set<std::string> seen;
+  for (const auto& intent : intents_.entries()) {
+    if (intent.number <= covered_ || known.count(intent.path) != 0 || !seen.insert(intent.path).second) continue;
+    struct stat s{};
+    if (!status(intent.path, s)) continue;
+    if (intent.created) {
+      if (::unlink(intent.path.c_str()) != 0 && errno != ENOENT) fail("remove", intent.path, errno);
+    } else if (static_cast<std::uint64_t>(s.st_size) > intent.length) {
+      truncate_file(open_file(intent.path, O_RDWR), intent.length, intent.path);
+    }
+  }
+}
+
+/// False if the file is gone.
+bool OutputSet::reopen(const std::string& k, OutputState state, std::int64_t now) {
+  struct stat s{};
+  if (!status(state.path, s)) {
+    struct stat complete{};
+    const bool was_renamed = !state.in_place() && status(state.final_path, complete) && complete.st_ino == state.inode;
+    if (!was_renamed) {
+      warn_(state.path + " is gone, with its " + std::to_string(state.length) +
+            " bytes that were finished: beginning it anew");
+      return false;
+    }
+    // Completed by an epoch that did not last.
+    if (::rename(state.final_path.c_str(), state.path.c_str()) != 0) fail("rename", state.final_path, errno);
+    sync_directory(directory_of(state.path));
+    status(state.path, s);
+  }
+  if (s.st_ino != state.inode) {
+    warn_(state.path + " is another file than the one that was being written: going on behind what is in it");
+    return false;
+  }
+  const auto size = static_cast<std::uint64_t>(s.st_size);
+  if (size < state.length) {
+    throw Misconfigured(state.path + " has " + std::to_string(size) + " bytes, but " + std::to_string(state.length) +
+                        " were finished: it was cut or restored from a copy. Restore the longer file, or move this "
+                        "one away to begin anew");
+  }
+  auto fd = open_file(state.path, O_RDWR);
+  if (size > state.length) truncate_file(fd, state.length, state.path);
+  insert(k, OutputFile(options_.file, std::move(state), std::move(fd), before_write, this), now);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------------- opening
+
+void OutputSet::before_write(void* self) {
+  static_cast<OutputSet*>(self)->intents_.sync();
+}
+
+void OutputSet::insert(const std::string& k, OutputFile file, std::int64_t now) {
+  open_.push_back({k, std::move(file), now});
+  by_key_[open_.back().key] = std::prev(open_.end());
+}
+
+OutputFile& OutputSet::at(const std::string& path, std::int64_t now) {
+  if (open_.empty() || open_.back().key != path) {
+    const auto known = by_key_.find(path);
+    if (known != by_key_.end()) {
+      open_.splice(open_.end(), open_, known->second);
+    } else {
+      if (open_.size() >= options_.max_open) close(open_.begin());
+      insert(path, open(path, now), now);
+    }
+  }
+  auto& last = open_.back();
+  last.last_used = now;
+  if (!last.dirty) {
+    last.dirty = true;
+    dirty_.push_back(std::prev(open_.end()));
+  }
+  return last.file;
+}
+
+OutputFile& OutputSet::separate(const std::string& path, std::int64_t now) {
+  if (separate_.size() >= kSeparate) sync_separate();
+  separate_.push_back(open(path, now));
+  return separate_.back();
+}
+
+void OutputSet::end_separate() {
+  separate_.back().end();
+  separate_.back().write_out();
+}
+
+OutputFile OutputSet::open(const std::string& path, std::int64_t now) {
+  OutputState state;
+  state.path = path;
+  state.created = now;
+  const auto directory = directory_of(path);
+  make_directories(directory);
+  changed_directories_.insert(directory);
+  return options_.in_place ? open_in_place(std::move(state)) : open_incomplete(std::move(state));
+}
+
+OutputFile OutputSet::open_in_place(OutputState state) {
+  struct stat s{};
+  const bool exists = status(state.path, s);
+  if (exists && !S_ISREG(s.st_mode)) throw Rejected(state.path + " exists, and is no regular file");
+  state.final_path = state.path;
+  state.length = exists ? static_cast<std::uint64_t>(s.st_size) : 0;
+  auto fd = open_file(state.path, O_RDWR | O_CREAT);
+  state.inode = status(fd, state.path).st_ino;
+  intents_.add(!exists, state.length, state.path);
+  return {options_.file, std::move(state), std::move(fd), before_write, this};
+}
+
+OutputFile OutputSet::open_incomplete(OutputState state) {
+  const auto path = state.path;
+  while (true) {
+    state.final_path = free_name(path);
+    state.path = part_of(state.final_path);
+    Fd fd(::open(state.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!fd && errno == EEXIST) {
+      warn_(state.path + " was left behind by something else: it is neither touched nor completed");
+      next_numbers_[path] = std::max(next_numbers_[path], next_number(path));
+      continue;
+    }
+    if (!fd) fail("write", state.path, errno);
+    state.inode = status(fd, state.path).st_ino;
+    intents_.add(true, 0, state.path);
+    return {options_.file, std::move(state), std::move(fd), before_write, this};
+  }
+}
+
+bool OutputSet::name_taken(const std::string& final_path) const {
+  struct stat s{};
+  if (complete_names_.count(final_path) != 0 || status(final_path, s)) return true;
+  const auto is_it = [&](const auto& file) { return file.final_path == final_path; };
+  return std::any_of(separate_.begin(), separate_.end(), [&](const OutputFile& f) { return is_it(f.state()); });
+}
+
+/// The path itself if it is free and files are not numbered, else with the next number.
+std::string OutputSet::free_name(const std::string& path) {
+  auto known = next_numbers_.find(path);
+  if (known == next_numbers_.end() && !options_.number_first && !name_taken(path)) {
+    struct stat s{};
+    if (!status(part_of(path), s)) return path;
+  }
+  if (known == next_numbers_.end()) {
+    if (next_numbers_.size() >= kNumbers) next_numbers_.clear();
+    known = next_numbers_.emplace(path, 0).first;
+  }
+  auto& number = known->second;
+  if (number == 0) number = std::max<std::uint64_t>(next_number(path), options_.number_first ? 1 : 2);
+  while (name_taken(numbered(path, number))) ++number;
+  return numbered(path, number++);
+}
+
+// ---------------------------------------------------------------------------------------------------- closing
+
+void OutputSet::completed(const OutputState& state) {
+  written_.push_back(state.final_path);
+  if (state.in_place()) return;
+  complete_[state.path] = {state.final_path, state.inode, 0};
+  complete_names_.insert(state.final_path);
+}
+
+void OutputSet::close(List::iterator file) {
+  if (file->file.state().in_place()) {
+    file->file.commit();
+  } else {
+    file->file.finish();
+  }
+  completed(file->file.state());
+  closed_.insert(file->key);
+  if (file->dirty) dirty_.erase(std::find(dirty_.begin(), dirty_.end(), file));
+  by_key_.erase(file->key);
+  open_.erase(file);
+}
+
+void OutputSet::sync_separate() {
+  for (auto& file : separate_) {
+    file.commit();
+    completed(file.state());
+  }
+  separate_.clear();
+}
+
+void OutputSet::roll_if_full() {
+  const auto last = std::prev(open_.end());
+  const auto& file = last->file;
+  if ((options_.roll_size != 0 && file.size() >= options_.roll_size) ||
+      (options_.roll_count != 0 && file.records() >= options_.roll_count))
+    close(last);
+}
+
+void OutputSet::close_due(std::int64_t now) {
+  for (auto at = open_.begin(); at != open_.end();) {
+    const auto file = at++;
+    const bool idle = options_.close_idle.count() != 0 && now - file->last_used >= options_.close_idle.count();
+    const bool old = options_.roll_age.count() != 0 && now - file->file.state().created >= options_.roll_age.count();
+    if (idle || old) close(file);
+    if (!idle && options_.roll_age.count() == 0) return;  // the rest was used later
+  }
+}
+
+void OutputSet::close_all() {
+  while (!open_.empty()) close(open_.begin());
+}
+
+std::optional<std::int64_t> OutputSet::next_due() const {
+  std::optional<std::int64_t> due;
+  if (open_.empty()) return due;
+  if (options_.close_idle.count() != 0) due = open_.front().last_used + options_.close_idle.count();
+  if (options_.roll_age.count() != 0) {
+    for (const auto& file : open_) {
+      const auto old = file.file.state().created + options_.roll_age.count();
+      due = std::min(due.value_or(old), old);
+    }
+  }
+  return due;
+}
+
+// ----------------------------------------------------------------------------------------------------- epochs
+
+std::vector<std::string> OutputSet::commit(Session& session) {
+  sync_separate();
+  auto written = std::move(written_);
+  written_.clear();
+  const auto dirty = std::move(dirty_);
+  dirty_.clear();
+  for (const auto file : dirty) {
+    file->file.commit();
+    file->dirty = false;
+    written.push_back(file->file.state().final_path);
+    session.set_state(key(kOpen, file->key), file->file.state().encode());
+  }
+  for (const auto& directory : changed_directories_) sync_directory(directory);
+  changed_directories_.clear();
+  for (const auto& k : closed_) {
+    if (by_key_.count(k) == 0) session.erase_state(key(kOpen, k));
+  }
+  closed_.clear();
+
+  const auto token = next_token_++;
+  bool wait = false;
+  for (auto& [part, complete] : complete_) {
+    if (complete.token != 0) continue;
+    complete.token = token;
+    session.set_state(key(kComplete, part), complete.final_path + '\n' + std::to_string(complete.inode));
+    wait = true;
+  }
+  if (intents_.last() > covered_) {
+    covered_ = intents_.last();
+    session.set_state(kCovered, std::to_string(covered_));
+    covered_by_token_[token] = covered_;
+    wait = true;
+  }
+  if (wait) session.when_durable(token);
+  return written;
+}
+
+void OutputSet::rename_complete(std::uint64_t durable_token, Session* session) {
+  for (auto at = covered_by_token_.begin(); at != covered_by_token_.end() && at->first <= durable_token;) {
+    intents_.covered(at->second);
+    at = covered_by_token_.erase(at);
+  }
+  std::set<std::string> directories;
+  for (auto at = complete_.begin(); at != complete_.end();) {
+    const auto& [part, complete] = *at;
+    if (complete.token == 0 || complete.token > durable_token) {
+      ++at;
+      continue;
+    }
+    directories.insert(directory_of(rename_to(part, complete)));
+    if (session != nullptr) session->erase_state(key(kComplete, part));
+    complete_names_.erase(complete.final_path);
+    at = complete_.erase(at);
+  }
+  for (const auto& directory : directories) sync_directory(directory);
+}
+
+std::string OutputSet::rename_to(const std::string& part, const Complete& complete) {
+  auto target = complete.final_path;
+  while (::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
+    struct stat s{};
+    const int error = errno;
+    const bool exists = status(target, s);
+    if (error == ENOENT) {  // done already, and only the state did not hear of it; or removed by someone
+      if (!exists || s.st_ino != complete.inode) warn_(part + " is gone: it was complete, to be named " + target);
+      break;
+    }
+    if (error == EEXIST) {
+      target = numbered(complete.final_path, next_number(complete.final_path));
+      warn_(complete.final_path + " was made by something else: the complete file is named " + target);
+    } else if (error == EINVAL && !exists) {  // a file system that does not know RENAME_NOREPLACE
+      if (::rename(part.c_str(), target.c_str()) != 0) fail("rename to " + target, part, errno);
+      break;
+    } else {
+      fail("rename to " + target, part, error);
+    }
+  }
+  return target;
+}
+
+}  // namespace weir::file

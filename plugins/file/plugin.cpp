@@ -1,0 +1,9 @@
+// Files, read and written.
+
+#include "weir/plugin.h"
+
+#include "file_sink.h"
+#include "file_source.h"
+
+WEIR_PLUGIN(weir::type<weir::file::FileSource>(weir::file::file_source_spec()),
+            weir::type<weir::file::FileSink>(weir::file::file_sink_spec()))
