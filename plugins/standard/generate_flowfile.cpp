@@ -1,16 +1,17 @@
 #include "generate_flowfile.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
-
-#include "big_endian.h"
 
 namespace weir::standard {
 
 namespace {
 
 constexpr std::uint32_t kSuccess = 0;
-constexpr std::string_view kNext = "next";  ///< state: the next seq, big-endian
+/// Larger content is made anew for each FlowFile: it may be on its way to a file, and then cannot be shared.
+constexpr std::uint64_t kMostShared = 1 * MiB;
+constexpr std::string_view kNext = "next";  ///< state: the next seq, decimal
 
 bool is_template(std::string_view text) {
   return text.find("$(") != std::string_view::npos;
@@ -125,7 +126,9 @@ void GenerateFlowFile::start(Context& context) {
 
 std::uint64_t GenerateFlowFile::position(Session& session) const {
   const auto kept = session.state(kNext);
-  return kept ? from_big_endian(*kept) : 0;
+  std::uint64_t next = 0;
+  if (kept) std::from_chars(kept->data(), kept->data() + kept->size(), next);
+  return next;
 }
 
 void GenerateFlowFile::poll(Session& session) {
@@ -143,7 +146,7 @@ void GenerateFlowFile::poll(Session& session) {
   if (count > 0) {
     session.event("CREATE", "");
     next = rows_ ? make_from_rows(session, first, count) : make_alike(session, first, count);
-    session.set_state(kNext, big_endian(next));
+    session.set_state(kNext, std::to_string(next));
     position_metric_.set(static_cast<double>(next));
   }
   if (next >= end) return session.finished();
@@ -171,8 +174,8 @@ std::uint64_t GenerateFlowFile::make_alike(Session& session, std::uint64_t first
       }
     }
     if (shareable && !original && records == settings_.records_per_flowfile) {
-      original = file;
       size = file.size();
+      if (size <= kMostShared) original = file;
     }
     if (records != 1) session.records(file, records);
     set_attributes(session, file, nullptr);
