@@ -1,0 +1,149 @@
+#pragma once
+// Divides the records of a FlowFile among relationships, for processors that judge record by record.
+//
+//   RecordSplit split(session, batch, [&](FlowFile file) { session.drop(file, "no records"); });
+//   sql_.run(session, batch, [&](const Row& row) {
+//     split.begin(row);
+//     if (row.error.size > 0) split.reject(view(row.error)); else split.route(matches(row) ? matched : unmatched);
+//   });
+//   split.end();
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "weir/session.h"
+#include "weir/sql.h"
+
+namespace weir {
+
+/// Takes the records of one input after another. An input whose records all go one way, unchanged, goes there itself;
+/// otherwise each relationship gets a FlowFile with its records, in their order and in the form of the input. Records
+/// are rejected with their own bytes; those of one input with the same message share a FlowFile.
+class RecordSplit {
+ public:
+  /// Beyond so many different messages an input, rejected records share one FlowFile, which says so.
+  static constexpr std::size_t kMostMessages = 50;
+
+  /// `rest` is called for each input of which nothing was routed or rejected, also if it has no records: it still has
+  /// to go somewhere.
+  RecordSplit(Session& session, Batch batch, std::function<void(FlowFile)> rest)
+      : session_(session), batch_(batch), rest_(std::move(rest)) {}
+
+  /// The record that the next call speaks of. Ends the inputs before its own.
+  void begin(const Row& row) {
+    if (row.input != input_ || !begun_) begin_input(row);
+    json_ = view(row.json);
+    ++records_;
+  }
+
+  /// The record goes to a relationship as it is.
+  void route(std::uint32_t relationship) { parts_of(relationship).push_back(stable(json_)); }
+  /// The record goes to a relationship in another shape.
+  void route(std::uint32_t relationship, std::string_view json) {
+    changed_ = true;
+    parts_of(relationship).push_back(texts_.emplace_back(json));
+  }
+  /// The record goes to `failure`.
+  void reject(std::string_view message) {
+    ++rejected_;
+    for (auto& [text, records] : rejects_) {
+      if (text == message) return records.push_back(stable(json_));
+    }
+    if (rejects_.size() < kMostMessages) {
+      rejects_.emplace_back(std::string(message), Records());
+    } else {
+      ++unnamed_;
+    }
+    rejects_.back().second.push_back(stable(json_));
+  }
+  /// The record ends here: it was counted, written or ignored.
+  void consume() {}
+
+  /// After the last record.
+  void end() { end_inputs(batch_.size()); }
+
+ private:
+  using Records = std::vector<std::string_view>;
+
+  void begin_input(const Row& row) {
+    end_inputs(row.input);
+    begun_ = true;
+    content_ = batch_[row.input].content();
+    form_ = row.form;
+  }
+
+  /// Ends those before `next`.
+  void end_inputs(std::uint32_t next) {
+    for (; input_ < next; ++input_) {
+      if (parts_.empty() && rejects_.empty()) {
+        rest_(batch_[input_]);
+      } else {
+        send(batch_[input_]);
+        parts_.clear();
+        rejects_.clear();
+        texts_.clear();
+        rejected_ = unnamed_ = 0;
+        changed_ = false;
+      }
+      records_ = 0;
+    }
+  }
+
+  Records& parts_of(std::uint32_t relationship) {
+    for (auto& [number, records] : parts_) {
+      if (number == relationship) return records;
+    }
+    return parts_.emplace_back(relationship, Records()).second;
+  }
+
+  /// Rows are valid only in their call, but usually lie in the content, which stays.
+  std::string_view stable(std::string_view json) {
+    const std::less_equal<> at;
+    if (at(content_.data(), json.data()) && at(json.data() + json.size(), content_.data() + content_.size()))
+      return json;
+    return texts_.emplace_back(json);
+  }
+
+  FlowFile write(FlowFile input, const Records& records) {
+    RecordWriter writer(session_, session_.create(input), form_);
+    for (const auto record : records) writer.write(record);
+    writer.finish();
+    return writer.file();
+  }
+
+  void send(FlowFile input) {
+    if (!changed_ && parts_.size() == 1 && parts_[0].second.size() == records_)
+      return session_.transfer(input, parts_[0].first);
+    if (rejected_ == records_ && rejects_.size() == 1) return session_.reject(input, rejects_[0].first);
+    for (const auto& [relationship, records] : parts_) session_.transfer(write(input, records), relationship);
+    for (auto& [message, records] : rejects_) {
+      if (&message == &rejects_.back().first && unnamed_ > 0)
+        message += " (and " + std::to_string(unnamed_) + " more records, for other reasons)";
+      session_.reject(write(input, records), message);
+    }
+  }
+
+  Session& session_;
+  Batch batch_;
+  std::function<void(FlowFile)> rest_;
+  std::uint32_t input_ = 0;
+  bool begun_ = false;
+  std::string_view content_;
+  std::string_view json_;
+  Form form_ = Form::object;
+  std::vector<std::pair<std::uint32_t, Records>> parts_;  ///< by relationship
+  std::vector<std::pair<std::string, Records>> rejects_;  ///< by message
+  std::deque<std::string> texts_;
+  std::size_t records_ = 0;
+  std::size_t rejected_ = 0;
+  std::size_t unnamed_ = 0;
+  bool changed_ = false;
+};
+
+}  // namespace weir
