@@ -1,14 +1,19 @@
 #pragma once
-// Cron schedules: five fields (minute, hour, day of month, month, day of week), or six with seconds first. UTC.
+// Times by cron expression: minute, hour, day of month, month and day of week, or six fields with seconds first. UTC.
+// As in Vixie cron: lists, ranges, steps, names of months and days, 0 and 7 for Sunday; if both day fields are
+// restricted, either may match.
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace weir::flow {
 
-/// The first time after `now` (nanoseconds since 1970) that the expression names. Lists, ranges and steps as in cron;
-/// as there, day of month and day of week are alternatives if both are restricted. Throws std::invalid_argument that
-/// says which field is wrong and what it may hold, also for a date that never comes.
-std::int64_t next_cron_time(const std::string& expression, std::int64_t now);
+/// What is wrong with an expression; empty: nothing.
+std::string check_cron(std::string_view cron);
+
+/// The first time after `after` (nanoseconds since 1970) that matches; 0 if there is none within 30 years (30 February)
+/// or the expression is wrong.
+std::int64_t next_cron_time(const std::string& cron, std::int64_t after);
 
 }  // namespace weir::flow

@@ -86,6 +86,7 @@ struct Flow {
   std::vector<Processor> processors;
   std::vector<Connection> connections;
   ProvenanceOptions provenance;
+  std::vector<std::string> secrets;  ///< values that must not be shown: see masked() in settings.h
 };
 
 }  // namespace weir::flow

@@ -143,17 +143,24 @@ std::shared_ptr<const sql::Declaration> common_record(const std::shared_ptr<cons
   common->name = a->name == b->name ? a->name : a->name + " or " + b->name;
   // What one side declares and the other does not may come all the same.
   common->extra_allowed = true;
+  // A field that only one side declares, or that they declare differently, may be named, but nothing is known of it.
+  const auto add_unknown = [&](const std::string& name) {
+    sql::Field field;
+    field.name = name;
+    common->fields.push_back(std::move(field));
+    lost.push_back(name);
+  };
   for (const auto& field : a->fields) {
     const auto* other = b->find(field.name);
     if (other != nullptr && other->type == field.type && other->format == field.format) {
       common->fields.push_back(field);
       common->fields.back().required = field.required && other->required;
     } else {
-      lost.push_back(field.name);
+      add_unknown(field.name);
     }
   }
   for (const auto& field : b->fields) {
-    if (a->find(field.name) == nullptr) lost.push_back(field.name);
+    if (a->find(field.name) == nullptr) add_unknown(field.name);
   }
   if (lost.empty()) common->extra_allowed = a->extra_allowed && b->extra_allowed;
   return common;
