@@ -1,0 +1,611 @@
+#include "sql/sqlite_query.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir::sql {
+
+namespace {
+
+constexpr unsigned kJsonSubtype = 74;                // 'J', SQLite's own mark of JSON text
+constexpr int kStepsAtOnce = 10'000;                 // of SQLite's machine, between two looks at the clock
+constexpr std::uint64_t kStepsPerRow = 100'000'000;  // about a second or two
+
+const char* affinity_of(const Field* field) {
+  if (field == nullptr) return "";
+  switch (field->type) {
+    case FieldType::number:
+      return "REAL";
+    case FieldType::integer:
+    case FieldType::boolean:
+      return "INTEGER";
+    case FieldType::text:
+    case FieldType::time:
+      return "TEXT";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+struct SqliteQuery::Table {
+  sqlite3_vtab base;
+  SqliteQuery* query;
+
+  static int connect(sqlite3* db, void* data, int /*count*/, const char* const* /*arguments*/, sqlite3_vtab** table,
+                     char** /*error*/) {
+    auto* query = static_cast<SqliteQuery*>(data);
+    std::string sql = "CREATE TABLE x(";
+    for (const auto& column : query->columns_) {
+      if (sql.back() != '(') sql += ',';
+      sql += quoted_name(column.name) + " " + column.affinity + (query->options_.generator ? "" : " HIDDEN");
+    }
+    if (query->columns_.empty()) sql += "\"record:none\" HIDDEN";
+    const int result = sqlite3_declare_vtab(db, (sql + ")").c_str());
+    if (result != SQLITE_OK) return result;
+    *table = &(new Table{{}, query})->base;
+    return SQLITE_OK;
+  }
+  static int disconnect(sqlite3_vtab* table) {
+    delete reinterpret_cast<Table*>(table);
+    return SQLITE_OK;
+  }
+  static int best_index(sqlite3_vtab* /*table*/, sqlite3_index_info* info) {
+    // So dear that every plan has it outermost: a row of the result comes from one record.
+    info->estimatedCost = 1e25;
+    info->estimatedRows = 1'000'000;
+    return SQLITE_OK;
+  }
+  static int open(sqlite3_vtab* table, sqlite3_vtab_cursor** cursor);
+  static int close(sqlite3_vtab_cursor* cursor);
+  static int filter(sqlite3_vtab_cursor* cursor, int number, const char* text, int count, sqlite3_value** values);
+  static int next(sqlite3_vtab_cursor* cursor);
+  static int eof(sqlite3_vtab_cursor* cursor);
+  static int column(sqlite3_vtab_cursor* cursor, sqlite3_context* context, int index);
+  static int rowid(sqlite3_vtab_cursor* cursor, sqlite3_int64* id);
+
+  static const sqlite3_module* module() {
+    static const sqlite3_module module = [] {
+      sqlite3_module m{};
+      m.xCreate = connect;
+      m.xConnect = connect;
+      m.xBestIndex = best_index;
+      m.xDisconnect = disconnect;
+      m.xDestroy = disconnect;
+      m.xOpen = open;
+      m.xClose = close;
+      m.xFilter = filter;
+      m.xNext = next;
+      m.xEof = eof;
+      m.xColumn = column;
+      m.xRowid = rowid;
+      return m;
+    }();
+    return &module;
+  }
+};
+
+struct SqliteQuery::Cursor {
+  sqlite3_vtab_cursor base;
+  SqliteQuery* query;
+  bool ended;
+};
+
+int SqliteQuery::Table::open(sqlite3_vtab* table, sqlite3_vtab_cursor** cursor) {
+  auto* query = reinterpret_cast<Table*>(table)->query;
+  if (query->scanning_) {
+    query->scan_error_ = "a statement reads the record only once";
+    return SQLITE_ERROR;
+  }
+  query->scanning_ = true;
+  *cursor = &(new Cursor{{}, query, true})->base;
+  return SQLITE_OK;
+}
+int SqliteQuery::Table::close(sqlite3_vtab_cursor* cursor) {
+  auto* own = reinterpret_cast<Cursor*>(cursor);
+  own->query->scanning_ = false;
+  delete own;
+  return SQLITE_OK;
+}
+int SqliteQuery::Table::filter(sqlite3_vtab_cursor* cursor, int, const char*, int, sqlite3_value**) {
+  auto* own = reinterpret_cast<Cursor*>(cursor);
+  if (own->query->source_ == nullptr) return own->ended = true, SQLITE_OK;
+  if (!own->query->source_->rewind()) {
+    own->query->scan_error_ = "the record has to come first in FROM";
+    return SQLITE_ERROR;
+  }
+  return next(cursor);
+}
+int SqliteQuery::Table::next(sqlite3_vtab_cursor* cursor) {
+  auto* own = reinterpret_cast<Cursor*>(cursor);
+  own->query->steps_ = 0;
+  own->ended = !own->query->source_->next();
+  return SQLITE_OK;
+}
+int SqliteQuery::Table::eof(sqlite3_vtab_cursor* cursor) {
+  return reinterpret_cast<Cursor*>(cursor)->ended ? 1 : 0;
+}
+int SqliteQuery::Table::rowid(sqlite3_vtab_cursor* cursor, sqlite3_int64* id) {
+  const auto* source = reinterpret_cast<Cursor*>(cursor)->query->source_;
+  *id = static_cast<sqlite3_int64>(source->number());
+  return SQLITE_OK;
+}
+int SqliteQuery::Table::column(sqlite3_vtab_cursor* cursor, sqlite3_context* context, int index) {
+  const auto* query = reinterpret_cast<Cursor*>(cursor)->query;
+  if (static_cast<std::size_t>(index) >= query->columns_.size()) return SQLITE_OK;
+  const auto& column = query->columns_[static_cast<std::size_t>(index)];
+  const auto* source = query->source_;
+  const auto give = [&](std::string_view text) {
+    sqlite3_result_text64(context, text.data() == nullptr ? "" : text.data(), text.size(),
+                          source->values_outlive_row() ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8);
+  };
+  switch (column.kind) {
+    case Column::Kind::number:
+      sqlite3_result_int64(context, static_cast<sqlite3_int64>(source->number()));
+      break;
+    case Column::Kind::has:
+      sqlite3_result_int(context, source->has(column.slot) ? 1 : 0);
+      break;
+    case Column::Kind::whole:
+      give(source->json());
+      break;
+    case Column::Kind::field: {
+      const auto& value = source->field(column.slot);
+      switch (value.type) {
+        case ValueType::null:
+          break;
+        case ValueType::integer:
+          sqlite3_result_int64(context, value.integer);
+          break;
+        case ValueType::real:
+          sqlite3_result_double(context, value.real);
+          break;
+        case ValueType::text:
+          give(view(value.text));
+          break;
+        case ValueType::json:
+          give(view(value.text));
+          sqlite3_result_subtype(context, kJsonSubtype);
+          break;
+      }
+    }
+  }
+  return SQLITE_OK;
+}
+
+SqliteQuery::SqliteQuery(std::string_view sql, QueryOptions options, Slots& slots)
+    : original_(sql), options_(std::move(options)), slots_(slots) {
+  record_name_ = options_.generator ? "seq" : "record";
+  if (options_.shape == QueryShape::select) {
+    rewritten_ = rewrite_select(sql, options_.per_flowfile || options_.generator);
+  } else {
+    rewritten_ = rewrite_expression(sql, record_name_);
+  }
+  add_named_columns();
+  open();
+  compile();
+}
+
+SqliteQuery::~SqliteQuery() {
+  statement_.reset();
+  db_.reset();
+}
+
+void SqliteQuery::open() {
+  statement_.reset();
+  db_.reset();
+  closed_ = false;
+  sqlite3* db = nullptr;
+  const int opened =
+      sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, clock_vfs());
+  db_.reset(db);
+  if (opened != SQLITE_OK) throw std::bad_alloc();
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  register_functions(db, &surroundings_);
+  sqlite3_create_module_v2(db, "weir_record", Table::module(), this, nullptr);
+  sqlite3_set_authorizer(db, authorize, this);
+  sqlite3_progress_handler(db, kStepsAtOnce, progress, this);
+  files_.clear();
+  for (const auto& table : options_.tables) {
+    if (equal_ignoring_case(table.name, "record") || table.name.find(':') != std::string::npos) {
+      throw std::runtime_error("a reference table cannot be called '" + table.name + "'");
+    }
+    files_.push_back(file_state(table.path));
+    load_table(db, table);
+  }
+}
+
+int SqliteQuery::authorize(void* self, int action, const char* a, const char* b, const char* /*c*/, const char* /*d*/) {
+  auto* query = static_cast<SqliteQuery*>(self);
+  if (!query->closed_) return SQLITE_OK;
+  const std::string_view first = a == nullptr ? "" : a;
+  const std::string_view second = b == nullptr ? "" : b;
+  const auto refuse = [query](std::string message) {
+    query->refused_ = std::move(message);
+    return SQLITE_DENY;
+  };
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_READ: {
+      if (first == query->record_name_) {
+        for (auto& column : query->columns_) {
+          if (equal_ignoring_case(column.name, second)) column.used = true;
+        }
+        return SQLITE_OK;
+      }
+      if (first == "json_each" || first == "json_tree") return SQLITE_OK;
+      for (const auto& table : query->options_.tables) {
+        if (equal_ignoring_case(table.name, first)) return SQLITE_OK;
+      }
+      if (first.starts_with("sqlite_") || first.starts_with("pragma_") || first == "dbstat") {
+        return refuse("no such table: " + std::string(first));
+      }
+      return SQLITE_OK;  // a subquery or a common table expression: there are no other tables
+    }
+    case SQLITE_FUNCTION: {
+      if (!query->options_.generator &&
+          (equal_ignoring_case(second, "random") || equal_ignoring_case(second, "randomblob"))) {
+        return refuse(std::string(second) +
+                      "() is for generators only: elsewhere a result has to be the same when it is computed again");
+      }
+      for (auto name : {"load_extension", "fts3_tokenizer", "zeroblob", "sqlite_log", "sqlite_compileoption_get",
+                        "sqlite_compileoption_used"}) {
+        if (equal_ignoring_case(second, name)) return refuse(std::string(second) + "() is not allowed here");
+      }
+      return SQLITE_OK;
+    }
+    default:
+      return refuse("only a SELECT over the record is allowed: no PRAGMA, no ATTACH, no change of data");
+  }
+}
+
+int SqliteQuery::progress(void* self) {
+  auto* query = static_cast<SqliteQuery*>(self);
+  query->steps_ += kStepsAtOnce;
+  return query->steps_ > kStepsPerRow ? 1 : 0;
+}
+
+const SqliteQuery::Column* SqliteQuery::column(std::string_view name) const {
+  for (const auto& c : columns_) {
+    if (equal_ignoring_case(c.name, name)) return &c;
+  }
+  return nullptr;
+}
+
+/// The columns that are known before SQLite is asked.
+void SqliteQuery::add_named_columns() {
+  if (options_.generator) {
+    if (!rewritten_.columns.empty()) throw SqlProblem{"a generator has no record: only seq can be read", 0};
+    columns_.push_back({"seq", Column::Kind::number, "INTEGER", 0, false, nullptr});
+    return;
+  }
+  if (options_.record != nullptr) {
+    for (const auto& field : options_.record->fields) {
+      if (column(field.name) == nullptr)
+        columns_.push_back({field.name, Column::Kind::field, affinity_of(&field), 0, false, &field});
+    }
+  }
+  for (const auto& name : rewritten_.columns) {
+    Column added{name, Column::Kind::whole, "", 0, false, nullptr};
+    if (name != kWholeRecord) {
+      const bool field = name.starts_with(kFieldPrefix);
+      added.kind = field ? Column::Kind::field : Column::Kind::has;
+      const auto plain = plain_name(name);
+      if (options_.record != nullptr) added.declared = options_.record->find(plain);
+      if (options_.record != nullptr && added.declared == nullptr && field) {
+        refuse("no field '" + plain + "' is declared in record '" + options_.record->name + "'", -1);
+      }
+      if (field) added.affinity = affinity_of(added.declared);
+      added.slot = slots_.slot(plain);
+    }
+    columns_.push_back(added);
+  }
+  if (options_.record != nullptr) return;
+  for (const auto& token : rewritten_.tokens) {
+    // SQLite would take these for the row's number.
+    for (auto name : {"rowid", "oid", "_rowid_"}) {
+      if (token.keyword(name) && column(token.text) == nullptr) {
+        columns_.push_back({token.text, Column::Kind::field, "", slots_.slot(token.text), false, nullptr});
+      }
+    }
+  }
+}
+
+void SqliteQuery::declare_columns() {
+  closed_ = false;
+  sqlite3_exec(db_.get(), ("DROP TABLE IF EXISTS main." + record_name_).c_str(), nullptr, nullptr, nullptr);
+  char* message = nullptr;
+  if (sqlite3_exec(db_.get(), ("CREATE VIRTUAL TABLE main." + record_name_ + " USING weir_record").c_str(), nullptr,
+                   nullptr, &message) != SQLITE_OK) {
+    const std::string text = message == nullptr ? "cannot declare the record's columns" : message;
+    sqlite3_free(message);
+    refuse(text, -1);
+  }
+  for (auto& c : columns_) c.used = false;
+  closed_ = true;
+}
+
+void SqliteQuery::compile() {
+  for (;;) {
+    declare_columns();
+    refused_.clear();
+    sqlite3_stmt* statement = nullptr;
+    const char* tail = nullptr;
+    const int result =
+        sqlite3_prepare_v3(db_.get(), rewritten_.sql.c_str(), static_cast<int>(rewritten_.sql.size()) + 1,
+                           SQLITE_PREPARE_PERSISTENT, &statement, &tail);
+    statement_.reset(statement);
+    if (result == SQLITE_OK) break;
+    const std::string message = sqlite3_errmsg(db_.get());
+    const int offset = sqlite3_error_offset(db_.get());
+    if (!refused_.empty()) refuse(refused_, offset);
+    if (!message.starts_with("no such column: ") || !add_missing_column(message, offset)) refuse(message, offset);
+  }
+  if (statement_ == nullptr) refuse("there is no SQL here", -1);
+  if (!options_.generator && options_.shape == QueryShape::select && !options_.per_flowfile) check_outermost();
+  for (auto& c : columns_) {
+    if (c.used && c.kind == Column::Kind::field && c.name.find(':') == std::string::npos) c.slot = slots_.slot(c.name);
+    if (!c.used || (c.kind != Column::Kind::field && c.kind != Column::Kind::has)) continue;
+    if (c.kind == Column::Kind::field) slots_.needs_value(c.slot);
+    const auto name = plain_name(c.name);
+    if (std::find(fields_.begin(), fields_.end(), name) == fields_.end()) fields_.push_back(name);
+  }
+  check_spelling();
+  if (!options_.tables.empty()) index_tables();
+  describe_results();
+}
+
+/// Reads SQLite's complaint and declares the column. False: that would not help.
+bool SqliteQuery::add_missing_column(const std::string& message, int offset) {
+  auto name = message.substr(std::strlen("no such column: "));
+  if (offset >= 0) {
+    const auto original = rewritten_.original(static_cast<std::size_t>(offset));
+    for (std::size_t i = 0; i + 1 < rewritten_.tokens.size(); ++i) {
+      const auto& token = rewritten_.tokens[i];
+      if (token.offset != original) continue;
+      const auto& last =
+          rewritten_.tokens[i + 1].is(".") && i + 2 < rewritten_.tokens.size() ? rewritten_.tokens[i + 2] : token;
+      if (last.kind == TokenKind::quoted) {
+        refuse("\"" + last.text +
+                   "\" in double quotes is a column's name, and there is no such column: for text write " +
+                   quoted_text(last.text) + ", for a field of that name field(" + quoted_text(last.text) + ")",
+               offset);
+      }
+      name = last.text;
+      break;
+    }
+  }
+  if (options_.generator) {
+    refuse("no such column: " + name + "; a generator's SQL reads only seq", offset);
+  }
+  if (options_.record != nullptr) {
+    refuse("no field '" + name + "' is declared in record '" + options_.record->name + "'", offset);
+  }
+  if (column(name) != nullptr || name.find(':') != std::string::npos) return false;
+  columns_.push_back({name, Column::Kind::field, "", slots_.slot(name), false, nullptr});
+  return true;
+}
+
+/// SQLite ignores the case of names, JSON does not.
+void SqliteQuery::check_spelling() const {
+  const auto& tokens = rewritten_.tokens;
+  for (const auto& c : columns_) {
+    if (!c.used || c.kind != Column::Kind::field || c.name.find(':') != std::string::npos) continue;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (!tokens[i].is_name() || tokens[i].text == c.name || !equal_ignoring_case(tokens[i].text, c.name)) continue;
+      const bool alias = i > 0 && (tokens[i - 1].keyword("AS") || tokens[i - 1].is_name() || tokens[i - 1].is(")"));
+      if (alias || tokens[i + 1].is("(") || tokens[i + 1].is(".")) continue;
+      throw SqlProblem{"'" + tokens[i].text + "' and '" + c.name +
+                           "' differ only in case, which SQL ignores and JSON does not: write '" + c.name +
+                           "', or field(" + quoted_text(tokens[i].text) + ") for the other field",
+                       tokens[i].offset};
+    }
+    if (options_.record == nullptr) continue;
+    for (const auto& field : options_.record->fields) {
+      if (field.name != c.name && equal_ignoring_case(field.name, c.name)) {
+        throw SqlProblem{"fields '" + c.name + "' and '" + field.name + "' differ only in case: write field(" +
+                             quoted_text(c.name) + ") or field(" + quoted_text(field.name) + ")",
+                         0};
+      }
+    }
+  }
+}
+
+/// A row-wise SELECT reads the record in its outermost loop.
+void SqliteQuery::check_outermost() {
+  closed_ = false;
+  sqlite3_stmt* raw = nullptr;
+  sqlite3_prepare_v2(db_.get(), ("EXPLAIN QUERY PLAN " + rewritten_.sql).c_str(), -1, &raw, nullptr);
+  const std::unique_ptr<sqlite3_stmt, Finalize> plan(raw);
+  closed_ = true;
+  bool virtual_scan = false;
+  while (plan != nullptr && sqlite3_step(plan.get()) == SQLITE_ROW) {
+    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(plan.get(), 3));
+    const std::string_view line = text == nullptr ? "" : text;
+    if (line.starts_with("SCAN ") && line.find(" VIRTUAL TABLE") != std::string_view::npos) {
+      virtual_scan = true;
+      break;
+    }
+    if (line.starts_with("SCAN ") || line.starts_with("SEARCH ")) break;
+  }
+  for (const auto& token : rewritten_.tokens) {
+    if (token.keyword("record") || (token.is_name() && equal_ignoring_case(token.text, "record"))) {
+      if (virtual_scan) return;
+      throw SqlProblem{"each row has to come from one record: put record first, FROM record LEFT JOIN …", token.offset};
+    }
+  }
+  throw SqlProblem{"the statement does not read the record: FROM record is missing", 0};
+}
+
+/// Gives the reference tables the indexes that SQLite would otherwise build anew for each batch.
+void SqliteQuery::index_tables() {
+  closed_ = false;
+  std::vector<std::pair<std::string, std::string>> wanted;
+  {
+    sqlite3_stmt* raw = nullptr;
+    sqlite3_prepare_v2(db_.get(), ("EXPLAIN QUERY PLAN " + rewritten_.sql).c_str(), -1, &raw, nullptr);
+    const std::unique_ptr<sqlite3_stmt, Finalize> plan(raw);
+    while (plan != nullptr && sqlite3_step(plan.get()) == SQLITE_ROW) {
+      // SEARCH s USING AUTOMATIC COVERING INDEX (id=?)
+      const std::string line = reinterpret_cast<const char*>(sqlite3_column_text(plan.get(), 3));
+      const auto columns = line.find("INDEX (");
+      const auto end = line.find("=?", columns == std::string::npos ? 0 : columns);
+      if (line.find("AUTOMATIC") == std::string::npos || columns == std::string::npos || end == std::string::npos)
+        continue;
+      const auto name = line.substr(7, line.find(' ', 7) - 7);
+      auto table = name;
+      for (std::size_t i = 0; i + 1 < rewritten_.tokens.size(); ++i) {
+        const auto& token = rewritten_.tokens[i];
+        const auto& next = rewritten_.tokens[i + 1].keyword("AS") ? rewritten_.tokens[i + 2] : rewritten_.tokens[i + 1];
+        const bool known = std::any_of(options_.tables.begin(), options_.tables.end(),
+                                       [&](const auto& t) { return equal_ignoring_case(t.name, token.text); });
+        if (known && next.is_name() && equal_ignoring_case(next.text, name)) table = token.text;
+      }
+      wanted.emplace_back(table, line.substr(columns + 7, end - columns - 7));
+    }
+  }
+  int number = 0;
+  for (const auto& [table, field] : wanted) {
+    const auto sql = "CREATE INDEX IF NOT EXISTS weir_index_" + std::to_string(number++) + " ON " + quoted_name(table) +
+                     "(" + quoted_name(field) + ")";
+    sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);  // without it the plan is slower, not wrong
+  }
+  closed_ = true;
+}
+
+void SqliteQuery::describe_results() {
+  const auto count = static_cast<std::size_t>(sqlite3_column_count(statement_.get()));
+  const auto items = options_.shape == QueryShape::select
+                         ? result_columns(rewritten_.tokens, original_)
+                         : std::vector<ResultColumn>{{false, parse_expression(original_).boolean()}};
+  std::size_t own_stars = 0;  // a star of the record gives one column, and those of the tables any number
+  for (const auto& item : items) own_stars += item.star ? 1 : 0;
+  results_.assign(count, {});
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& result = results_[i];
+    const int index = static_cast<int>(i);
+    result.name = sqlite3_column_name(statement_.get(), index);
+    result.name = plain_name(result.name);
+    const auto* table = sqlite3_column_table_name(statement_.get(), index);
+    const auto* origin = sqlite3_column_origin_name(statement_.get(), index);
+    if (table != nullptr && origin != nullptr && table == record_name_) {
+      if (const auto* c = column(origin)) {
+        result.whole = c->kind == Column::Kind::whole;
+        result.boolean =
+            c->kind == Column::Kind::has || (c->declared != nullptr && c->declared->type == FieldType::boolean);
+        if (c->kind == Column::Kind::field) {
+          result.field = c->slot;
+          result.declared = c->declared;
+        }
+      }
+    }
+    if (own_stars == 0 ? i < items.size() && items[i].boolean : false) result.boolean = true;
+    if (own_stars != 0) {
+      // Columns before the first star and behind the last one can be told.
+      std::size_t first = 0;
+      while (!items[first].star) ++first;
+      std::size_t behind = 0;
+      while (!items[items.size() - 1 - behind].star) ++behind;
+      if (i < first) result.boolean = result.boolean || items[i].boolean;
+      if (count - i <= behind) result.boolean = result.boolean || items[items.size() - (count - i)].boolean;
+    }
+  }
+}
+
+void SqliteQuery::refuse(const std::string& message, int offset) const {
+  throw SqlProblem{message,
+                   offset < 0 ? 0 : std::min(rewritten_.original(static_cast<std::size_t>(offset)), original_.size())};
+}
+
+void SqliteQuery::refresh() {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (file_state(options_.tables[i].path) == files_[i]) continue;
+    open();
+    compile();
+    return;
+  }
+}
+
+int SqliteQuery::step() {
+  surroundings_ = source_;
+  scan_error_.clear();
+  if (source_ != nullptr) set_thread_clock(source_->now());
+  return sqlite3_step(statement_.get());
+}
+
+void SqliteQuery::reset() {
+  sqlite3_reset(statement_.get());
+  steps_ = 0;
+}
+
+bool SqliteQuery::blob(std::size_t column) const {
+  return sqlite3_column_type(statement_.get(), static_cast<int>(column)) == SQLITE_BLOB;
+}
+
+Value SqliteQuery::value(std::size_t column) {
+  const int index = static_cast<int>(column);
+  switch (sqlite3_column_type(statement_.get(), index)) {
+    case SQLITE_INTEGER:
+      return integer_value(sqlite3_column_int64(statement_.get(), index));
+    case SQLITE_FLOAT:
+      return real_value(sqlite3_column_double(statement_.get(), index));
+    case SQLITE_NULL:
+      return null_value();
+    default: {
+      const bool json = sqlite3_value_subtype(sqlite3_column_value(statement_.get(), index)) == kJsonSubtype;
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), index));
+      const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), index));
+      auto value = text_value({text == nullptr ? "" : text, size});
+      if (json) value.type = ValueType::json;
+      return value;
+    }
+  }
+}
+
+std::string SqliteQuery::error() const {
+  if (!scan_error_.empty()) return scan_error_;
+  if (sqlite3_errcode(db_.get()) == SQLITE_INTERRUPT) {
+    return "the SQL took more than 100 million steps for one record, and was ended";
+  }
+  return sqlite3_errmsg(db_.get());
+}
+
+std::optional<Value> evaluate_literal(const std::string& sql, Arena& arena) {
+  sqlite3* raw = nullptr;
+  if (sqlite3_open_v2(":memory:", &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
+    sqlite3_close(raw);
+    return std::nullopt;
+  }
+  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> db(raw, sqlite3_close);
+  sqlite3_stmt* statement = nullptr;
+  std::optional<Value> result;
+  if (sqlite3_prepare_v2(raw, ("SELECT " + sql).c_str(), -1, &statement, nullptr) == SQLITE_OK &&
+      sqlite3_step(statement) == SQLITE_ROW) {
+    switch (sqlite3_column_type(statement, 0)) {
+      case SQLITE_INTEGER:
+        result = integer_value(sqlite3_column_int64(statement, 0));
+        break;
+      case SQLITE_FLOAT:
+        result = real_value(sqlite3_column_double(statement, 0));
+        break;
+      case SQLITE_NULL:
+        result = null_value();
+        break;
+      case SQLITE_TEXT:
+        result = text_value(arena.keep({reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)),
+                                        static_cast<std::size_t>(sqlite3_column_bytes(statement, 0))}));
+        break;
+      default:
+        break;
+    }
+  }
+  sqlite3_finalize(statement);
+  return result;
+}
+
+}  // namespace weir::sql
