@@ -123,12 +123,15 @@ Inbox::Appended Inbox::append_entry(EntryKind kind, const Message& message) {
   if (failed_ || message.topic.size() > 0xffff) return {};
   if ((!active_ || !segments_.back()->has_room(size)) && !roll(size)) return {};
   segments_.back()->append(kind, next_++, message);
-  return {.stored = true, .wake = kind == EntryKind::message && std::exchange(waiting_, false)};
+  return {.stored = true,
+          .wake = kind == EntryKind::message && std::exchange(waiting_, false),
+          .reserve = !spare_.empty(),
+          .bytes = kept_bytes()};
 }
 
 Inbox::Appended Inbox::append(const Message& message) {
   std::unique_lock lock(mutex_);
-  const auto appended = append_entry(EntryKind::message, message);
+  auto appended = append_entry(EntryKind::message, message);
   if (!appended.stored || durability_ == Durability::process) return appended;
   // Only this thread appends, and a segment that is appended to is never trimmed.
   const auto* segment = segments_.back().get();
@@ -136,7 +139,8 @@ Inbox::Appended Inbox::append(const Message& message) {
   const bool synced = segment->sync();
   lock.lock();
   if (!synced) failed_ = true;
-  return {.stored = synced, .wake = appended.wake};
+  appended.stored = synced;
+  return appended;
 }
 
 Inbox::Appended Inbox::append_once(const Message& message) {
@@ -278,9 +282,14 @@ std::uint64_t Inbox::end_bytes() const {
   return segments_.empty() ? position_bytes_ : segments_.back()->base + segments_.back()->used();
 }
 
+std::uint64_t Inbox::kept_bytes() const {
+  const auto end = end_bytes();
+  return end - std::min(end, trimmed_bytes_);
+}
+
 std::uint64_t Inbox::bytes() const {
   std::lock_guard lock(mutex_);
-  return end_bytes() - std::min(end_bytes(), trimmed_bytes_);
+  return kept_bytes();
 }
 
 bool Inbox::has_reserve() const {
@@ -294,9 +303,9 @@ bool Inbox::try_reserve() {
   return !failed_ && !spare_.empty();
 }
 
-std::uint64_t Inbox::next() const {
+bool Inbox::failed() const {
   std::lock_guard lock(mutex_);
-  return next_;
+  return failed_;
 }
 
 }  // namespace weir::mqtt

@@ -44,8 +44,10 @@ class Inbox {
   /// @name The receiving side
   /// @{
   struct Appended {
-    bool stored = false;  ///< false: no room, nothing was kept; the message must not be acknowledged
-    bool wake = false;    ///< the reader waits for this one (see read)
+    bool stored = false;      ///< false: no room, nothing was kept; the message must not be acknowledged
+    bool wake = false;        ///< the reader waits for this one (see read)
+    bool reserve = true;      ///< as has_reserve()
+    std::uint64_t bytes = 0;  ///< as bytes()
   };
   [[nodiscard]] Appended append(const Message& message);
   /// The same for the PUBLISH of a QoS 2 exchange: a packet id that is open already is stored, and is not again.
@@ -88,8 +90,8 @@ class Inbox {
   bool has_reserve() const;
   /// Tries again to take room, after has_reserve() was false.
   bool try_reserve();
-  /// Sequence that the next entry will get.
-  std::uint64_t next() const;
+  /// True if the disk failed to keep what was written to it: nothing more is stored.
+  bool failed() const;
 
  private:
   [[nodiscard]] Appended append_entry(EntryKind kind, const Message& message);
@@ -103,6 +105,7 @@ class Inbox {
   bool next_entry(Entry* entry);
   void stop_reading(bool wait);
   std::uint64_t end_bytes() const;
+  std::uint64_t kept_bytes() const;
 
   const std::filesystem::path folder_;
   const Durability durability_;

@@ -1,0 +1,220 @@
+#include "tests/servers/mosquitto.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+extern char** environ;
+
+namespace weir::testing {
+namespace {
+
+/// Full path of a program; servers are often in places that are not on a user's PATH. Empty: not installed.
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/local/sbin:/sbin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const auto file = folder + "/" + name;
+    if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return {};
+}
+
+sockaddr_in local(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+std::uint16_t free_port() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto address = local(0);
+  socklen_t size = sizeof address;
+  const bool bound = ::bind(listener, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  ::close(listener);
+  if (!bound) throw std::runtime_error("no free port on 127.0.0.1");
+  return ntohs(address.sin_port);
+}
+
+/// Starts a program with its output in a file.
+pid_t spawn(std::vector<std::string> arguments, const std::filesystem::path& output) {
+  std::vector<char*> raw;
+  for (auto& argument : arguments) raw.push_back(argument.data());
+  raw.push_back(nullptr);
+  const pid_t process = ::fork();
+  if (process == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that dies leaves no server behind
+    const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(file, STDOUT_FILENO);
+    ::dup2(file, STDERR_FILENO);
+    ::execve(raw[0], raw.data(), environ);
+    ::_exit(127);
+  }
+  if (process < 0) throw std::runtime_error("fork failed");
+  return process;
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void run(const std::string& program, const std::string& arguments, const std::filesystem::path& folder) {
+  std::vector<std::string> list = {find_program(program)};
+  if (list[0].empty()) throw std::runtime_error(program + " is not installed");
+  std::istringstream words(arguments);
+  for (std::string word; words >> word;) list.push_back(word);
+  const auto output = folder / (program + ".log");
+  int status = 0;
+  ::waitpid(spawn(list, output), &status, 0);
+  if (status != 0) throw std::runtime_error(program + " " + arguments + ":\n" + read_file(output));
+}
+
+}  // namespace
+
+bool Mosquitto::available() {
+  if (!find_program("mosquitto").empty()) return true;
+  std::puts("SKIPPED: mosquitto is not installed (scripts/install test)");
+  return false;
+}
+
+Mosquitto::Mosquitto(Options options) : options_(std::move(options)) {
+  auto name = (std::filesystem::temp_directory_path() / "weir-mosquitto-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
+  folder_ = name;
+  if (options_.tls) make_certificates();
+  if (!options_.users.empty()) {
+    std::ofstream(folder_ / "passwords").close();
+    std::filesystem::permissions(folder_ / "passwords",
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    for (const auto& [user, password] : options_.users)
+      run("mosquitto_passwd", "-b " + (folder_ / "passwords").string() + " " + user + " " + password, folder_);
+  }
+  // Another process may take the port in between.
+  for (int attempt = 0;; ++attempt) {
+    port_ = free_port();
+    try {
+      start();
+      return;
+    } catch (const std::runtime_error&) {
+      if (attempt == 3) {
+        std::filesystem::remove_all(folder_);
+        throw;
+      }
+    }
+  }
+}
+
+Mosquitto::~Mosquitto() {
+  end(SIGKILL);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void Mosquitto::make_certificates() const {
+  const auto at = [this](const char* name) { return (folder_ / name).string(); };
+  const std::string new_key = " -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+  for (const char* ca : {"ca", "other_ca"})
+    run("openssl",
+        "req -x509 -days 2 -subj /CN=weir-test-" + std::string(ca) + new_key + " -keyout " + at(ca) + ".key -out " +
+            at(ca) + ".pem",
+        folder_);
+  std::ofstream(folder_ / "names") << "subjectAltName=DNS:localhost,IP:127.0.0.1\n";
+  for (const char* name : {"server", "client"}) {
+    run("openssl",
+        "req -subj /CN=" + std::string(name) + new_key + " -keyout " + at(name) + ".key -out " + at(name) + ".csr",
+        folder_);
+    run("openssl",
+        "x509 -req -days 2 -CAcreateserial -in " + at(name) + ".csr -CA " + ca() + " -CAkey " + at("ca.key") +
+            " -extfile " + at("names") + " -out " + at(name) + ".pem",
+        folder_);
+  }
+}
+
+void Mosquitto::write_config() const {
+  std::ofstream file(folder_ / "mosquitto.conf");
+  file << "listener " << port_ << " 127.0.0.1\n"
+       << "allow_anonymous " << (options_.users.empty() ? "true" : "false") << "\n"
+       << "max_queued_messages 0\n"
+       << "log_type all\nlog_dest stdout\n";
+  if (::geteuid() == 0) file << "user root\n";
+  if (!options_.users.empty()) file << "password_file " << (folder_ / "passwords").string() << "\n";
+  if (options_.persistence) file << "persistence true\npersistence_location " << folder_.string() << "/\n";
+  if (options_.tls) {
+    file << "cafile " << ca() << "\ncertfile " << (folder_ / "server.pem").string() << "\nkeyfile "
+         << (folder_ / "server.key").string() << "\nrequire_certificate "
+         << (options_.client_certificate ? "true" : "false") << "\n";
+  }
+  for (const auto& line : options_.config) file << line << "\n";
+}
+
+bool Mosquitto::accepts() const {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto address = local(port_);
+  const bool accepted = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(socket);
+  return accepted;
+}
+
+void Mosquitto::start() {
+  if (running()) return;
+  const auto program = find_program("mosquitto");
+  if (program.empty()) throw std::runtime_error("mosquitto is not installed");
+  write_config();
+  process_ = spawn({program, "-c", (folder_ / "mosquitto.conf").string()}, folder_ / "mosquitto.log");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!accepts()) {
+    int status = 0;
+    if (::waitpid(process_, &status, WNOHANG) == process_) process_ = -1;
+    if (!running() || std::chrono::steady_clock::now() > deadline) {
+      end(SIGKILL);
+      throw std::runtime_error("mosquitto does not start:\n" + log());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+void Mosquitto::end(int signal) {
+  if (!running()) return;
+  ::kill(process_, signal);
+  int status = 0;
+  ::waitpid(process_, &status, 0);
+  process_ = -1;
+}
+
+void Mosquitto::stop() {
+  end(SIGTERM);
+}
+
+void Mosquitto::kill() {
+  end(SIGKILL);
+}
+
+std::string Mosquitto::url() const {
+  return std::string(options_.tls ? "mqtts://localhost:" : "mqtt://127.0.0.1:") + std::to_string(port_);
+}
+
+std::string Mosquitto::log() const {
+  return read_file(folder_ / "mosquitto.log");
+}
+
+}  // namespace weir::testing
