@@ -54,7 +54,11 @@ class Loader {
   void add(const Source& source) {
     std::vector<Problem> problems;
     const Reporter report(source, problems);
-    if (const auto root = parse_yaml(source, problems)) read(*root, report, problems);
+    if (const auto root = parse_yaml(source, problems)) {
+      read(*root, report, problems);
+    } else {
+      parsed_all_ = false;
+    }
     finish(problems);
   }
 

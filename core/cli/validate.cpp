@@ -1,0 +1,102 @@
+#include "cli/validate.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include "plugin/loader.h"
+
+namespace weir::cli {
+
+namespace {
+
+/// Whether standard error is a terminal that shows colours (no-color.org).
+bool colours() {
+  static const bool wanted = isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  return wanted;
+}
+
+void print(const flow::Problem& problem) {
+  auto text = flow::to_text(problem);
+  if (colours()) {
+    const auto word = problem.severity == flow::Severity::error ? std::string("error: ") : std::string("warning: ");
+    const auto* colour = problem.severity == flow::Severity::error ? "\033[1;31m" : "\033[1;35m";
+    if (const auto at = text.find(word); at != std::string::npos)
+      text.replace(at, word.size(), colour + word + "\033[0m");
+  }
+  fmt::print(stderr, "{}", text);
+}
+
+std::map<std::string, std::string> parse_parameters(const std::vector<std::string>& given,
+                                                    std::vector<flow::Problem>& problems) {
+  std::map<std::string, std::string> parameters;
+  for (const auto& text : given) {
+    const auto equals = text.find('=');
+    if (equals != std::string::npos && equals > 0) {
+      parameters[text.substr(0, equals)] = text.substr(equals + 1);
+      continue;
+    }
+    flow::Problem problem;
+    problem.message = fmt::format("--param {} says no value", text);
+    problem.expected = "--param NAME=VALUE";
+    problems.push_back(std::move(problem));
+  }
+  return parameters;
+}
+
+std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry) {
+  for (const auto& refusal : plugin::load(plugin::search_path(folders), registry))
+    fmt::print(stderr, "weir: warning: plugin {}\n", to_string(refusal));
+}
+
+void load_flows(const ValidateOptions& options, Loaded& loaded) {
+  load_plugins(options.plugins, loaded.registry);
+  flow::LoadOptions load_options;
+  load_options.registry = &loaded.registry;
+  load_options.surroundings = flow::process_surroundings();
+  std::vector<flow::Problem> problems;
+  load_options.surroundings.parameters = parse_parameters(options.parameters, problems);
+  const std::vector<std::filesystem::path> files(options.flows.begin(), options.flows.end());
+  loaded.result = flow::load(files, load_options);
+  loaded.result.problems.insert(loaded.result.problems.begin(), problems.begin(), problems.end());
+  for (const auto& problem : loaded.result.problems) print(problem);
+  loaded.ok = loaded.result.ok();
+}
+
+int run_validate(const ValidateOptions& options) {
+  Loaded loaded;
+  load_flows(options, loaded);
+  std::fflush(stderr);
+  for (const auto& reads : loaded.result.reads) {
+    fmt::print(
+        "{}:{}:{}: note: '{}' reads {} (undeclared: with 'record:' on the source, names and types are checked)\n",
+        reads.mark.file, reads.mark.line, reads.mark.column, reads.processor, listed(reads.fields));
+  }
+  for (const auto& flow : loaded.result.flows) {
+    fmt::print("{}: {}: {}, {}: ok\n", flow.file, flow.name, counted(flow.processors.size(), "processor"),
+               counted(flow.connections.size(), "connection"));
+  }
+  std::fflush(stdout);
+  std::size_t errors = 0;
+  for (const auto& problem : loaded.result.problems) errors += problem.severity == flow::Severity::error ? 1 : 0;
+  const auto warnings = loaded.result.problems.size() - errors;
+  if (errors + warnings > 0) fmt::print(stderr, "{}, {}\n", counted(errors, "error"), counted(warnings, "warning"));
+  return loaded.ok ? 0 : 2;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,34 @@
+#pragma once
+// `weir validate`, and what it shares with `weir run`: loading plugins and flows, and telling what is wrong.
+
+#include <string>
+#include <vector>
+
+#include "flow/load.h"
+#include "plugin/registry.h"
+
+namespace weir::cli {
+
+struct ValidateOptions {
+  std::vector<std::string> flows;
+  std::vector<std::string> plugins;     ///< --plugins
+  std::vector<std::string> parameters;  ///< NAME=VALUE
+};
+
+/// Types and flows, with everything that is wrong already written to standard error.
+struct Loaded {
+  plugin::Registry registry;
+  flow::LoadResult result;
+  bool ok = false;  ///< no errors: the flows can run
+};
+
+/// Loads the plugins that are found; those refused are warnings on standard error.
+void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry);
+
+/// Loads flows for `weir run`. Warnings are written too, and do not stop it.
+void load_flows(const ValidateOptions& options, Loaded& loaded);
+
+/// Returns the exit status: 0 the flows can run (perhaps with warnings), 2 they cannot.
+int run_validate(const ValidateOptions& options);
+
+}  // namespace weir::cli
