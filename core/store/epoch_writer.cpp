@@ -36,8 +36,9 @@ EpochWriter::EpochWriter(Database& database, ContentFiles& content, const Option
                       "INSERT INTO processors VALUES(?, ?) ON CONFLICT(number) DO UPDATE SET name = excluded.name"),
       bulletin_(database, "INSERT INTO bulletins(time, processor, level, message) VALUES(?, ?, ?, ?)"),
       old_bulletins_(database, "DELETE FROM bulletins WHERE row <= ?"),
-      epoch_(database, "UPDATE header SET epoch = ? WHERE one = 1"),
+      epoch_(database, "UPDATE header SET epoch = ?, provenance_bytes = ? WHERE one = 1"),
       states_(database),
+      lineage_(database, options),
       last_row_(database.number("SELECT max(row) FROM entries")) {}
 
 void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*failpoint)(Failpoint)) {
@@ -59,8 +60,9 @@ void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*fai
     at(Failpoint::after_queues);
     write_states(epoch);
     at(Failpoint::after_state);
+    lineage_.write(epoch);
     write_bulletins(epoch);
-    epoch_.bind(1, epoch.number).run();
+    epoch_.bind(1, epoch.number).bind(2, lineage_.bytes()).run();
     at(Failpoint::before_commit);
     commit_.run();
   } catch (...) {
@@ -74,6 +76,7 @@ void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*fai
 
 void EpochWriter::roll_back() {
   states_.rolled_back();
+  lineage_.rolled_back();
   // SQLite may have rolled back by itself; if it cannot, the next BEGIN says so.
   if (database_.in_transaction()) {
     try {
@@ -225,6 +228,7 @@ void EpochWriter::write_bulletins(const Epoch& epoch) {
 
 void EpochWriter::apply(const Epoch& epoch) {
   states_.committed();
+  lineage_.committed();
   last_row_ = pending_row_;
   const std::lock_guard lock(mutex_);
   for (auto& inserted : inserted_) {

@@ -14,6 +14,7 @@
 
 #include "store/content_files.h"
 #include "store/database.h"
+#include "store/lineage_table.h"
 #include "store/packing.h"
 #include "store/queue_index.h"
 #include "store/state_log.h"
@@ -81,6 +82,7 @@ class EpochWriter {
   Statement old_bulletins_;
   Statement epoch_;
   StateLog states_;
+  LineageTable lineage_;
   Packer packer_;
   std::int64_t last_row_ = 0;
   std::int64_t pending_row_ = 0;

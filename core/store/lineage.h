@@ -40,6 +40,7 @@ enum class Shape : std::uint8_t {
   merge,       ///< payload: for each output its parents as intervals, possibly of many sessions (absolute sequences)
   group_in,    ///< payload: for each input the groups (windows) it contributed to
   group_out,   ///< payload: for each output the group it came from
+  mixed,       ///< what coalesced from several of none to list; payload: blocks of shape, counts and payload
 };
 
 /// One event of one session, for one pair of connections. Connection and processor numbers are the store's; 0 is none.
@@ -59,6 +60,7 @@ struct LineageRow {
   std::string payload;
   std::string transit_uri;
   std::string details;
+  std::uint32_t last_block = 0;  ///< of shape mixed, while it may coalesce: where in the payload its last block begins
 };
 
 /// Sets shape and payload for outputs that have one parent each: parents[i] is the index of output i's parent among
@@ -76,7 +78,7 @@ void encode_group_in(LineageRow& row, std::span<const std::pair<std::uint32_t, s
 void encode_group_out(LineageRow& row, std::span<const std::uint64_t> groups);
 
 /// Appends a row, or lets it coalesce with the last row of the same processor, connections, type and transit URI where
-/// ranges adjoin and the result stays small. Called at every session commit: must be quick.
+/// ranges adjoin and the payload stays below 64 KiB. Called at every session commit: must be quick.
 void add_coalescing(std::vector<LineageRow>& rows, LineageRow&& row);
 
 }  // namespace weir::store

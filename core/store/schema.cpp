@@ -16,7 +16,8 @@ namespace {
 // index, and their blobs kept out of interior pages. The column with the blob is the last: reading the others does not
 // touch its overflow pages.
 constexpr const char* kSchema = R"sql(
-CREATE TABLE header(one INTEGER PRIMARY KEY CHECK(one = 1), store TEXT NOT NULL, epoch INTEGER NOT NULL);
+CREATE TABLE header(one INTEGER PRIMARY KEY CHECK(one = 1), store TEXT NOT NULL, epoch INTEGER NOT NULL,
+  provenance_bytes INTEGER NOT NULL);
 CREATE TABLE connections(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL,
   cursor INTEGER NOT NULL, cursor_offset INTEGER NOT NULL, aside BLOB NOT NULL);
 CREATE TABLE processors(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -27,14 +28,11 @@ CREATE TABLE state_log(row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, packed BLO
 CREATE TABLE state_snapshot(row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, packed BLOB NOT NULL);
 CREATE TABLE lineage(chunk INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
   crc INTEGER NOT NULL, packed BLOB NOT NULL);
-CREATE TABLE lineage_out(connection INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
-  PRIMARY KEY(connection, first, chunk)) WITHOUT ROWID;
-CREATE TABLE lineage_in(connection INTEGER, span INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
-  PRIMARY KEY(connection, span, first, chunk)) WITHOUT ROWID;
-CREATE TABLE lineage_group(processor INTEGER, span INTEGER, first INTEGER, chunk INTEGER, last INTEGER NOT NULL,
-  PRIMARY KEY(processor, span, first, chunk)) WITHOUT ROWID;
-CREATE TABLE attributes(chunk INTEGER PRIMARY KEY, crc INTEGER NOT NULL, filter BLOB NOT NULL, packed BLOB NOT NULL);
-CREATE TABLE removed(connection INTEGER PRIMARY KEY, up_to INTEGER NOT NULL);
+CREATE TABLE lineage_index(kind INTEGER, id INTEGER, span INTEGER, first INTEGER, chunk INTEGER,
+  last INTEGER NOT NULL, PRIMARY KEY(kind, id, span, first, chunk)) WITHOUT ROWID;
+CREATE TABLE lineage_removed(kind INTEGER, id INTEGER, last INTEGER NOT NULL, PRIMARY KEY(kind, id)) WITHOUT ROWID;
+CREATE TABLE attributes(row INTEGER PRIMARY KEY, newest INTEGER NOT NULL, crc INTEGER NOT NULL, filter BLOB NOT NULL,
+  packed BLOB NOT NULL);
 CREATE TABLE bulletins(row INTEGER PRIMARY KEY, time INTEGER NOT NULL, processor INTEGER NOT NULL,
   level INTEGER NOT NULL, message TEXT NOT NULL);
 )sql";
@@ -88,7 +86,7 @@ void check_format(Database& database, const std::filesystem::path& file, bool& i
 
 void create_schema(Database& database) {
   database.execute(
-      fmt::format("BEGIN IMMEDIATE; {} INSERT INTO header VALUES(1, '{}', 0);"
+      fmt::format("BEGIN IMMEDIATE; {} INSERT INTO header VALUES(1, '{}', 0, 0);"
                   "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
                   kSchema, new_uuid(), kApplicationId, kFormat));
 }
