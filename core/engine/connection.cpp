@@ -12,12 +12,6 @@ constexpr std::size_t kMaxRetries = 10'000;
 /// Entries this close to the cursor stay in memory, whatever the budget says.
 constexpr std::uint64_t kReadAhead = 2'000;
 
-std::uint64_t bytes_of(const store::Batch& batch, std::uint32_t offset, std::uint32_t count) {
-  std::uint64_t bytes = 0;
-  for (std::uint32_t i = 0; i < count; ++i) bytes += batch.items[offset + i].size;
-  return bytes;
-}
-
 }  // namespace
 
 void Connection::recover(const store::RecoveredConnection& recovered) {

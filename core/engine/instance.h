@@ -130,7 +130,7 @@ class Instance final : public abi::Context {
   const flow::Processor& definition_;
   const std::uint32_t number_;
   std::string folder_;
-  std::unique_ptr<abi::Sql> sql_;
+  std::shared_ptr<abi::Sql> sql_;
   mutable std::mutex mutex_;  ///< of folder_, sql_ and metrics_
   std::list<InstanceMetric> metrics_;
 };

@@ -45,7 +45,6 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   if (instance.is_source()) {
     if (instance.poll_wanted && !instance.source_ended && !sources_paused_ && alone && !blocked(instance, nullptr))
       return Step{abi::Trigger::input};
-    return std::nullopt;
   }
   for (std::size_t i = 0; i < instance.inputs.size(); ++i) {
     auto* connection = instance.inputs[(instance.next_input + i) % instance.inputs.size()];

@@ -1,0 +1,97 @@
+// The weir command: reads the command line, and leaves the work to the function of each verb.
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "api/server.h"
+#include "cli/processors.h"
+#include "cli/run.h"
+#include "cli/schema.h"
+#include "cli/validate.h"
+
+namespace {
+
+/// `10s`, `5m`: as in flow files.
+weir::Duration parse_duration(const std::string& text) {
+  std::size_t end = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &end);
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  const auto unit = text.substr(end);
+  const double seconds = unit == "ms" ? 1e-3 : unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+  if (end == 0 || seconds == 0 || value < 0) throw CLI::ValidationError("'" + text + "' is no duration, such as 30s, 5m or 1h");
+  return std::chrono::duration_cast<weir::Duration>(std::chrono::duration<double>(value * seconds));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Weir runs dataflows: processors from plugins, wired by YAML, durable and traceable."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", WEIR_VERSION);
+  app.failure_message(CLI::FailureMessage::help);
+  std::vector<std::string> plugins;
+  const auto add_plugins = [&plugins](CLI::App* command) {
+    command->add_option("--plugins", plugins, "Folders or files with plugins, before the usual places");
+  };
+
+  weir::cli::RunOptions run;
+  std::string run_for;
+  auto* run_command = app.add_subcommand("run", "Run flows");
+  run_command->add_option("flows", run.flows, "Flow files")->required();
+  run_command->add_option("--data", run.data, "Where queues, state and provenance are kept")->capture_default_str();
+  run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
+  run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
+  run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->take_all();
+  auto* idle = run_command->add_flag("--until-idle", run.until_idle, "End when the sources have nothing more and all has flowed");
+  run_command->add_option("--for", run_for, "End after a time, such as 30s")->excludes(idle);
+  run_command->add_option("--workers", run.workers, "Threads that run processors; 0: one a core")->capture_default_str();
+  run_command->add_option("--memory", run.memory, "FlowFiles in memory, in bytes (64MiB is understood)")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+  run_command->add_flag("--live", run.live, "A line each second of what flows");
+  run_command->add_option("--log-format", run.log_format)->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  run_command->add_option("--log-level", run.log_level)
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  add_plugins(run_command);
+
+  weir::cli::ValidateOptions validate;
+  auto* validate_command = app.add_subcommand("validate", "Say everything that is wrong with flows, before they run");
+  validate_command->add_option("flows", validate.flows, "Flow files")->required();
+  validate_command->add_option("--param", validate.parameters, "NAME=VALUE of a flow's parameter")->take_all();
+  add_plugins(validate_command);
+
+  weir::cli::ProcessorsOptions processors;
+  auto* processors_command = app.add_subcommand("processors", "List the processor types, or describe one");
+  processors_command->add_option("name", processors.name, "A processor type");
+  processors_command->add_flag("--json", processors.json, "As JSON");
+  processors_command->add_option("--markdown", processors.markdown, "Write the reference pages into this folder");
+  add_plugins(processors_command);
+
+  auto* schema_command = app.add_subcommand("schema", "Print the JSON Schema of flow files, for editors");
+  add_plugins(schema_command);
+
+  try {
+    app.parse(argc, argv);
+    if (*run_command && !run_for.empty()) run.run_for = parse_duration(run_for);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (*run_command) {
+    run.plugins = plugins;
+    return weir::cli::run(run);
+  }
+  if (*validate_command) {
+    validate.plugins = plugins;
+    return weir::cli::run_validate(validate);
+  }
+  if (*processors_command) {
+    processors.plugins = plugins;
+    return weir::cli::run_processors(processors);
+  }
+  return weir::cli::run_schema(plugins);
+}

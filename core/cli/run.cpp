@@ -1,0 +1,174 @@
+#include "cli/run.h"
+
+#include <fmt/core.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "api/live.h"
+#include "api/pages.h"
+#include "api/server.h"
+#include "cli/failpoint.h"
+#include "cli/validate.h"
+#include "engine/engine.h"
+#include "engine/log.h"
+#include "store/store.h"
+
+namespace weir::cli {
+
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kWrong = 2;
+
+/// Ends the run on SIGINT or SIGTERM. Signals are blocked in every thread and taken by this one; a second one ends the
+/// process at once, which loses nothing that was acknowledged.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  ~Signals() {
+    if (!thread_.joinable()) return;
+    over_ = true;
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+  void watch(engine::Engine& engine) {
+    thread_ = std::thread([this, &engine] {
+      for (int times = 0;; ++times) {
+        int signal = 0;
+        sigwait(&set_, &signal);
+        if (over_) return;
+        if (times > 0) _exit(kFailed);
+        engine::log_line(abi::Level::info, nullptr, "stopping; again to stop at once");
+        engine.stop_waiting();
+      }
+    });
+  }
+
+ private:
+  sigset_t set_{};
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+/// Rewrites a line on the terminal every second.
+class Live {
+ public:
+  Live(const engine::Engine& engine, bool wanted) {
+    if (!wanted) return;
+    thread_ = std::thread([this, &engine] {
+      api::LiveLine line(engine);
+      std::unique_lock lock(mutex_);
+      while (!changed_.wait_for(lock, std::chrono::seconds(1), [this] { return over_; }))
+        fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line.text(), terminal_ ? "" : "\n");
+      if (terminal_) fmt::print(stderr, "\r\033[K{}\n", line.text());
+    });
+  }
+  ~Live() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+store::Options store_options(const RunOptions& options, const std::vector<flow::Flow>& flows) {
+  store::Options result;
+  result.directory = options.data;
+  result.keep_provenance_for = 0;
+  result.keep_provenance_bytes = 0;
+  for (const auto& flow : flows) {  // one store for all flows: the most generous counts
+    result.keep_provenance_for = std::max(result.keep_provenance_for, flow.provenance.keep_for.count());
+    result.keep_provenance_bytes = std::max(result.keep_provenance_bytes, flow.provenance.keep_bytes);
+  }
+  return result;
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  // Blocks of FlowFiles come and go by the megabyte: keep them in the process instead of giving them back each time.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  engine::configure_log(options.log_format == "json" ? engine::LogFormat::json : engine::LogFormat::text,
+                        options.log_level == "debug"     ? abi::Level::debug
+                        : options.log_level == "warning" ? abi::Level::warning
+                        : options.log_level == "error"   ? abi::Level::error
+                                                         : abi::Level::info);
+  Loaded loaded;
+  load_flows({options.flows, options.plugins, options.parameters}, loaded);
+  if (!loaded.ok) return kWrong;
+  const auto& flows = loaded.result.flows;
+
+  Signals signals;
+  std::unique_ptr<store::Store> store;
+  try {
+    store = store::Store::open(store_options(options, flows));
+    set_failpoint(*store);
+  } catch (const std::exception& error) {
+    engine::log_line(abi::Level::error, nullptr, error.what());
+    return kFailed;
+  }
+  engine::Options engine_options;
+  engine_options.workers = options.workers;
+  engine_options.memory_budget = options.memory;
+  engine_options.data = options.data;
+  engine_options.until_idle = options.until_idle;
+  engine::Engine engine(flows, *store, engine_options);
+  std::unique_ptr<api::Server> server;
+  try {
+    if (options.listen != "none") {
+      api::Options api_options;
+      api_options.listen = api::parse_endpoint(options.listen);
+      api_options.allow_unauthenticated_network = options.allow_network;
+      server = std::make_unique<api::Server>(api::pages(engine, WEIR_VERSION), api_options);
+      engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
+    }
+  } catch (const std::invalid_argument& error) {
+    engine::log_line(abi::Level::error, nullptr, error.what());
+    return kWrong;
+  } catch (const std::exception& error) {
+    engine::log_line(abi::Level::error, nullptr, error.what());
+    return kFailed;
+  }
+  signals.watch(engine);
+  engine.start();
+  bool ended = false;
+  {
+    const Live live(engine, options.live);
+    ended = engine.wait(options.run_for.value_or(Duration::zero()));
+  }
+  engine.stop();
+  if (server) server->stop();
+  if (const auto fatal = engine.fatal(); !fatal.empty()) {
+    engine::log_line(abi::Level::error, nullptr, "stopped: " + fatal);
+    return kFailed;
+  }
+  engine::log_line(abi::Level::info, nullptr, ended ? "done: everything has flowed" : "stopped; what is queued is kept");
+  return kDone;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,83 @@
+#pragma once
+// Small processors and a runner for tests of the engine: flows are put together by hand, run on a real store in a
+// temporary folder, and can be stopped and started again.
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "flow/definition.h"
+#include "store/store.h"
+#include "weir/plugin.h"
+
+namespace weir::test {
+
+/// What the Collect processors of one test received, by processor name; survives restarts of the engine.
+struct Collected {
+  std::mutex mutex;
+  std::map<std::string, std::vector<std::string>> contents;
+  std::vector<std::string> of(const std::string& processor) {
+    const std::lock_guard lock(mutex);
+    return contents[processor];
+  }
+};
+
+/// Everything the test processors do beyond passing on is decided here, by processor name.
+struct Script {
+  std::function<void(FlowFile, Session&)> process;           ///< of a Do processor
+  std::function<void(Session&, std::uint64_t)> poll;         ///< of a source: what it emits, given its position
+  std::function<void(Session&)> tick, flush, finish;
+  std::function<void(std::uint64_t)> durable;
+  std::uint64_t count = 0;       ///< a source emits this many FlowFiles, "0", "1", …
+  std::uint64_t batch = 100;
+};
+
+/// The scripts of the running test.
+std::map<std::string, Script>& scripts();
+Collected& collected();
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A flow made by hand. Types: Count (a source), Do (scripted; success, failure, other), Collect (a sink).
+class FlowBuilder {
+ public:
+  FlowBuilder();
+  FlowBuilder& processor(const std::string& name, const std::string& type,
+                         const std::function<void(flow::Processor&)>& change = {});
+  FlowBuilder& connect(const std::string& from, const std::string& relationship, const std::string& to,
+                       flow::QueueOptions queue = {}, bool in_cycle = false);
+  std::vector<flow::Flow> build() const { return {flow_}; }
+
+ private:
+  flow::Flow flow_;
+};
+
+/// Runs flows in batch mode until all has ended; fails the test if that takes longer than 20 s.
+struct Run {
+  Run(const std::filesystem::path& folder, const FlowBuilder& builder, bool until_idle = true,
+      const std::function<void(engine::Options&)>& change = {});
+  void start() { engine->start(); }
+  bool finish();
+  std::vector<flow::Flow> flows;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<engine::Engine> engine;
+};
+
+/// Waits until the condition holds; false after 10 s.
+bool eventually(const std::function<bool()>& condition);
+
+}  // namespace weir::test
