@@ -78,7 +78,8 @@ bool PathMatcher::end(std::uint32_t depth, std::uint64_t offset) {
   if (level.selected && depth == steps_.size() && !is_void(level.begin)) {
     ++count_;
     Match match{level.begin, offset, false, {}};
-    if (depth > 0 && levels_[depth - 1].object) match.named = true, match.name = levels_[depth - 1].name;
+    if (depth > 0 && levels_[depth - 1].object && steps_[depth - 1].any)
+      match.named = true, match.name = levels_[depth - 1].name;
     go_on = visit_(match);
   }
   if (surveying_ && level.selected && depth > 0 && levels_[depth - 1].object && steps_[depth - 1].any) {
