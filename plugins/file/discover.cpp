@@ -12,7 +12,7 @@ namespace weir::file {
 
 namespace {
 
-constexpr int kDeepest = 64;  ///< directories below one another; ends a circle of symbolic links
+constexpr int kDeepest = 256;  ///< directories below one another
 
 std::vector<std::string> segments_of(const std::string& path) {
   std::vector<std::string> segments;
@@ -44,7 +44,7 @@ class Walk {
         const auto path = join(directory, name);
         struct stat s{};
         if (hidden(name) || !look(path, s)) continue;
-        if (S_ISDIR(s.st_mode)) match(path, segments, at, depth + 1);
+        if (is_own_directory(path, s)) match(path, segments, at, depth + 1);
         if (last) take(path, s);
       }
       return;
@@ -61,7 +61,7 @@ class Walk {
       const auto path = join(directory, name);
       struct stat s{};
       if (hidden(name) || !look(path, s)) continue;
-      if (S_ISDIR(s.st_mode) && search_.recursive && depth < kDeepest) all_below(path, depth + 1);
+      if (search_.recursive && depth < kDeepest && is_own_directory(path, s)) all_below(path, depth + 1);
       take(path, s);
     }
   }
@@ -80,6 +80,12 @@ class Walk {
     if (S_ISDIR(s.st_mode)) match(path, segments, at + 1, depth + 1);
   }
   bool hidden(const std::string& name) const { return search_.ignore_hidden && name.front() == '.'; }
+
+  /// Links to directories are not followed on the way down: what they lead to would be found twice, or for ever.
+  static bool is_own_directory(const std::string& path, const struct stat& s) {
+    struct stat own{};
+    return S_ISDIR(s.st_mode) && ::lstat(path.c_str(), &own) == 0 && S_ISDIR(own.st_mode);
+  }
 
   bool look(const std::string& path, struct stat& s) {
     if (::stat(path.c_str(), &s) == 0) return true;

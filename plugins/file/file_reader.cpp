@@ -66,16 +66,17 @@ bool FileReader::read(Session& session, bool last, const std::function<void(cons
 
 /// Reads from the stream; where compressed data breaks off, remembers why and is at the end.
 std::size_t FileReader::fill(char* to, std::size_t size) {
-  if (damage_) return 0;
+  std::size_t n = 0;
+  if (damage_) return n;
   try {
-    const auto n = stream_->read(to, size);
+    n = stream_->read(to, size);
     at_end_ = n < size;
-    return n;
+    if (at_end_ && stream_->compressed()) stream_->read(to + n, size - n);  // nothing, or why there is no more
   } catch (const Broken& broken) {
     damage_ = broken.what();
     at_end_ = true;
-    return 0;
   }
+  return n;
 }
 
 void FileReader::skip_byte_order_mark() {

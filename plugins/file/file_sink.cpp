@@ -298,6 +298,7 @@ void FileSink::commit(Session& session, bool may_wait) {
 }
 
 void FileSink::ask_for_tick(Session& session) {
+  if (files_->renames_pending()) session.tick_at(session.now() + 50'000'000);
   if (const auto due = files_->next_due()) session.tick_at(std::max(*due, session.now() + 1'000'000));
   if (held_ != 0 && settings_.sync_every.count() != 0)
     session.tick_at(std::max(last_commit_ + settings_.sync_every.count(), session.now() + 1'000'000));

@@ -34,7 +34,8 @@ const Spec<FileSourceSettings>& file_source_spec() {
               "after: move\n"
               "move_to: /var/log/sensors/done\n")
           .property("path", &S::path,
-                    {.help = "A file, a glob (`*`, `?`, `[a-z]`; `**` for any directories), or a directory.",
+                    {.help = "A file, a glob (`*`, `?`, `[a-z]`; `**` for any directories), or a directory. Links to "
+                             "directories are not followed below it.",
                      .example = "data/**/*.ndjson",
                      .required = true})
           .property("recursive", &S::recursive, {.help = "Of a directory: the files in those below it, too."})

@@ -57,22 +57,25 @@ void IntentLog::raise(std::uint64_t last) {
 }
 
 void IntentLog::add(bool created, std::uint64_t length, const std::string& path) {
-  entries_.push_back({++last_, created, length, path});
-  pending_ += line_of(entries_.back());
+  const Intent intent{last_ + 1, created, length, path};
+  const auto line = line_of(intent);
+  write_at(fd_, line, size_, path_);
+  size_ += line.size();
+  ++last_;
+  entries_.push_back(intent);
+  synced_ = false;
 }
 
 void IntentLog::sync() {
-  if (pending_.empty()) return;
-  write_at(fd_, pending_, size_, path_);
+  if (synced_) return;
   sync_data(fd_, path_);
-  size_ += pending_.size();
-  pending_.clear();
+  synced_ = true;
 }
 
 void IntentLog::covered(std::uint64_t number) {
   const auto open = std::find_if(entries_.begin(), entries_.end(), [&](const Intent& i) { return i.number > number; });
   entries_.erase(entries_.begin(), open);
-  if (size_ < kTrimSize || !entries_.empty() || !pending_.empty()) return;
+  if (size_ < kTrimSize || !entries_.empty()) return;
   truncate_file(fd_, 0, path_);
   size_ = 0;
 }

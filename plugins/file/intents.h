@@ -29,9 +29,10 @@ class IntentLog {
   std::uint64_t last() const { return last_; }
   /// Numbers go on behind this one, too.
   void raise(std::uint64_t last);
-  /// Notes a file. Nothing may be written to it before the next sync().
+  /// Notes a file, before it is created: from here on, a kill of the process is covered. Nothing may be written to the
+  /// file before the next sync(), which covers a power cut.
   void add(bool created, std::uint64_t length, const std::string& path);
-  /// Puts what was added on disk; nothing to do, nothing done.
+  /// Puts what was added on disk, if it is not there yet.
   void sync();
   /// The epoch that covers the numbers up to this one is durable: they may go, once there are many.
   void covered(std::uint64_t number);
@@ -42,7 +43,7 @@ class IntentLog {
   std::vector<Intent> entries_;
   std::uint64_t last_ = 0;
   std::uint64_t size_ = 0;
-  std::string pending_;
+  bool synced_ = true;
 };
 
 }  // namespace weir::file

@@ -143,13 +143,24 @@ OutputFile& OutputSet::at(const std::string& path, std::int64_t now) {
       insert(path, open(path, now), now);
     }
   }
-  auto& last = open_.back();
-  last.last_used = now;
-  if (!last.dirty) {
-    last.dirty = true;
+  if (!open_.back().dirty) {
+    begin_epoch(now);
+    open_.back().dirty = true;
     dirty_.push_back(std::prev(open_.end()));
   }
-  return last.file;
+  open_.back().last_used = now;
+  return open_.back().file;
+}
+
+/// Before the first write of an epoch: a file that was moved away or removed (by logrotate, say) is let go.
+void OutputSet::begin_epoch(std::int64_t now) {
+  const auto last = std::prev(open_.end());
+  const auto& state = last->file.state();
+  struct stat s{};
+  if (!state.in_place() || (status(state.path, s) && s.st_ino == state.inode)) return;
+  const auto path = last->key;
+  close(last);
+  insert(path, open(path, now), now);
 }
 
 OutputFile& OutputSet::separate(const std::string& path, std::int64_t now) {
@@ -179,9 +190,9 @@ OutputFile OutputSet::open_in_place(OutputState state) {
   if (exists && !S_ISREG(s.st_mode)) throw Rejected(state.path + " exists, and is no regular file");
   state.final_path = state.path;
   state.length = exists ? static_cast<std::uint64_t>(s.st_size) : 0;
+  intents_.add(!exists, state.length, state.path);
   auto fd = open_file(state.path, O_RDWR | O_CREAT);
   state.inode = status(fd, state.path).st_ino;
-  intents_.add(!exists, state.length, state.path);
   return {options_.file, std::move(state), std::move(fd), before_write, this};
 }
 
@@ -190,15 +201,15 @@ OutputFile OutputSet::open_incomplete(OutputState state) {
   while (true) {
     state.final_path = free_name(path);
     state.path = part_of(state.final_path);
-    Fd fd(::open(state.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-    if (!fd && errno == EEXIST) {
+    struct stat s{};
+    if (status(state.path, s) && s.st_size != 0) {  // an empty one may be our own, from before a power cut
       warn_(state.path + " was left behind by something else: it is neither touched nor completed");
       next_numbers_[path] = std::max(next_numbers_[path], next_number(path));
       continue;
     }
-    if (!fd) fail("write", state.path, errno);
-    state.inode = status(fd, state.path).st_ino;
     intents_.add(true, 0, state.path);
+    auto fd = open_file(state.path, O_RDWR | O_CREAT);
+    state.inode = status(fd, state.path).st_ino;
     return {options_.file, std::move(state), std::move(fd), before_write, this};
   }
 }
@@ -206,8 +217,9 @@ OutputFile OutputSet::open_incomplete(OutputState state) {
 bool OutputSet::name_taken(const std::string& final_path) const {
   struct stat s{};
   if (complete_names_.count(final_path) != 0 || status(final_path, s)) return true;
-  const auto is_it = [&](const auto& file) { return file.final_path == final_path; };
-  return std::any_of(separate_.begin(), separate_.end(), [&](const OutputFile& f) { return is_it(f.state()); });
+  const auto is_it = [&](const OutputState& state) { return state.final_path == final_path; };
+  return std::any_of(separate_.begin(), separate_.end(), [&](const OutputFile& f) { return is_it(f.state()); }) ||
+         std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return is_it(o.file.state()); });
 }
 
 /// The path itself if it is free and files are not numbered, else with the next number.

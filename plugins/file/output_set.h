@@ -93,6 +93,7 @@ class OutputSet {
   void insert(const std::string& key, OutputFile file, std::int64_t now);
   void take_back(const std::set<std::string>& known);
   void sync_separate();
+  void begin_epoch(std::int64_t now);
   void completed(const OutputState& state);
   std::string rename_to(const std::string& part, const Complete& complete);
   void close(List::iterator file);
