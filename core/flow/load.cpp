@@ -96,7 +96,8 @@ class Loader {
     const auto reads = follow_records(draft, report);
     draft.flow.secrets.assign(parameters.secrets().begin(), parameters.secrets().end());
     try_constructing(draft, report, draft.flow.secrets);
-    parameters.warn_of_unused();
+    // A mistyped use would make it look unused.
+    if (!has_errors(problems)) parameters.warn_of_unused();
     check_name(draft, report);
     for (auto& problem : problems) {
       problem.message = masked(std::move(problem.message), draft.flow.secrets);

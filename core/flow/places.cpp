@@ -63,15 +63,19 @@ std::size_t block_start(std::string_view source, std::size_t begin) {
   return end == std::string_view::npos ? source.size() : end + 1;
 }
 
+/// Past an escaped line end, and the next line's indentation, if they stand here: in the value they are nothing.
+std::size_t past_line_escape(std::string_view source, std::size_t s) {
+  const bool here = s + 1 < source.size() && source[s] == '\\' && (source[s + 1] == '\n' || source[s + 1] == '\r');
+  return here ? std::min(source.find_first_not_of(" \t\r\n", s + 1), source.size()) : s;
+}
+
 /// Walks source and value side by side until `offset` bytes of the value are passed.
 std::size_t align(std::string_view source, std::size_t s, std::string_view value, std::size_t offset, char quote) {
   std::size_t v = 0;
   while (v < offset && s < source.size()) {
     if (quote == '"' && source[s] == '\\') {
-      if (s + 1 < source.size() && (source[s + 1] == '\n' || source[s + 1] == '\r')) {
-        // An escaped line end, and the next line's indentation, are nothing in the value.
-        s = source.find_first_not_of(" \t\r\n", s + 1);
-        if (s == std::string_view::npos) return source.size();
+      if (const auto after = past_line_escape(source, s); after != s) {
+        s = after;
         continue;
       }
       s += escape_size(source.substr(s));
@@ -95,6 +99,7 @@ std::size_t align(std::string_view source, std::size_t s, std::string_view value
       return s;  // source and value do not match: as near as it gets
     }
   }
+  if (quote == '"' && v == offset) s = past_line_escape(source, s);
   while (quote == 0 && s < source.size() && blank(source[s]) && v < value.size() && !blank(value[v])) ++s;
   return s;
 }

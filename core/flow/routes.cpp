@@ -29,6 +29,17 @@ std::uint32_t find(const std::vector<std::string>& names, std::string_view name)
   return at == names.end() ? abi::kNone : static_cast<std::uint32_t>(at - names.begin());
 }
 
+/// Whether a key of a map, a list's item or a name is a slip of the hand for a relationship: reported as such, it is
+/// not also reported as missing.
+bool meant_by(const Node* node, const std::string& relationship, const std::vector<std::string>& known) {
+  if (node == nullptr) return false;
+  const auto meant = [&](const Node& name) {
+    return name.is_scalar() && find(known, name.text) == abi::kNone && nearest(name.text, known) == relationship;
+  };
+  return meant(*node) || std::any_of(node->items.begin(), node->items.end(), meant) ||
+         std::any_of(node->members.begin(), node->members.end(), [&](const auto& m) { return meant(m.key); });
+}
+
 }  // namespace
 
 void FlowReader::read_routes(std::uint32_t index, Draft& draft) const {
@@ -160,13 +171,15 @@ void FlowReader::finish_relationships(std::uint32_t index, Draft& draft) const {
     const auto& all = draft.flow.connections;
     const bool routed =
         std::any_of(all.begin(), all.end(), [&](const auto& c) { return c.from == index && c.relationship == r; });
+    const bool slip = meant_by(to, name, processor.relationships) ||
+                      meant_by(beside.body->find("drop"), name, processor.relationships);
     const bool tried =
         to != nullptr && ((to->is_map() && to->find(name) != nullptr) || (!to->is_map() && name == "success"));
     const bool dropped = processor.dropped.contains(r);
     if (tried && dropped)
       report_.error(*beside.body->find("drop"),
                     fmt::format("'{}' of '{}' is both routed and dropped", name, processor.name), "one of them");
-    if (routed || tried || dropped) continue;
+    if (routed || tried || dropped || slip) continue;
     if (name == "failure" && draft.failure != nullptr && text(*draft.failure, "failure") != processor.name) {
       Route route;
       route.from = index;

@@ -76,9 +76,16 @@ boost::property_tree::ptree SettingsReader::read(const abi::Spec& spec, const No
 
 void SettingsReader::check_required(const abi::Property* fields, std::uint32_t count, const Node& node, const Node& at,
                                     const std::string& owner) const {
+  const auto known = names(fields, count);
+  // A key that was probably meant to be this property is reported as what it is: a slip, not two errors.
+  const auto mistyped = [&](std::string_view name) {
+    return std::any_of(node.members.begin(), node.members.end(), [&](const auto& member) {
+      return find(fields, count, member.key.text) == nullptr && nearest(member.key.text, known) == name;
+    });
+  };
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto name = view(fields[i].name);
-    if ((fields[i].flags & abi::kRequired) == 0 || node.find(name) != nullptr) continue;
+    if ((fields[i].flags & abi::kRequired) == 0 || node.find(name) != nullptr || mistyped(name)) continue;
     const auto example = view(fields[i].example);
     report_.error(at, fmt::format("{} needs '{}'", owner, name),
                   fmt::format("'{}': {}{}", name, kind_name(fields[i]),
