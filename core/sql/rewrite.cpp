@@ -139,6 +139,14 @@ void rewrite_tokens(Rewritten& to, std::string_view sql, const std::vector<Place
     to.columns.push_back(std::string(prefix) + std::to_string(to.columns.size()) + ":" + std::string(name));
     return quoted_name(to.columns.back());
   };
+  bool joined = false;  // FROM names more than the record
+  bool from = false;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (places[i].depth != 0) continue;
+    if (tokens[i].keyword("FROM")) from = true;
+    if (tokens[i].keyword("WHERE") || tokens[i].keyword("GROUP") || tokens[i].keyword("ORDER")) from = false;
+    joined = joined || (from && (tokens[i].is(",") || tokens[i].keyword("JOIN")));
+  }
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
     const bool field = tokens[i].keyword("field");
     if ((field || tokens[i].keyword("has")) && tokens[i + 1].is("(")) {
@@ -160,7 +168,7 @@ void rewrite_tokens(Rewritten& to, std::string_view sql, const std::vector<Place
       if (std::find(to.columns.begin(), to.columns.end(), kWholeRecord) == to.columns.end()) {
         to.columns.emplace_back(kWholeRecord);
       }
-      writer.add(quoted_name(kWholeRecord) + (qualified ? "" : ", *"), tokens[i].offset);
+      writer.add(quoted_name(kWholeRecord) + (qualified || !joined ? "" : ", *"), tokens[i].offset);
       done = tokens[i].offset + 1;
     }
   }
@@ -245,12 +253,11 @@ std::vector<ResultColumn> result_columns(const std::vector<SqlToken>& tokens, st
     ResultColumn column;
     column.star = to > from && tokens[to - 1].is("*");
     if (!column.star) {
-      if (to - from >= 3 && tokens[to - 2].keyword("AS")) {
-        to -= 2;
-      } else if (to - from >= 2 && tokens[to - 1].is_name() && (tokens[to - 2].is_name() || tokens[to - 2].is(")"))) {
-        --to;  // an alias without AS; if it is a keyword's operand instead, the expression is opaque to us anyway
-      }
+      if (to - from >= 3 && tokens[to - 2].keyword("AS")) to -= 2;
       column.boolean = parse_expression(tokens.data() + from, tokens.data() + to, sql).boolean();
+      if (!column.boolean && to - from >= 2 && tokens[to - 1].is_name()) {  // an alias without AS
+        column.boolean = parse_expression(tokens.data() + from, tokens.data() + to - 1, sql).boolean();
+      }
     }
     columns.push_back(column);
     if (!tokens[i].is(",")) break;

@@ -11,8 +11,10 @@ constexpr unsigned kJsonSubtype = 74;                // 'J', SQLite's own mark o
 constexpr int kStepsAtOnce = 10'000;                 // of SQLite's machine, between two looks at the clock
 constexpr std::uint64_t kStepsPerRow = 100'000'000;  // about a second or two
 
+/// What SQLite converts before it compares with the field. BLOB is none; without a type, the word HIDDEN would count as
+/// one, and a numeric one at that.
 const char* affinity_of(const Field* field) {
-  if (field == nullptr) return "";
+  if (field == nullptr) return "BLOB";
   switch (field->type) {
     case FieldType::number:
       return "REAL";
@@ -23,7 +25,7 @@ const char* affinity_of(const Field* field) {
     case FieldType::time:
       return "TEXT";
     default:
-      return "";
+      return "BLOB";
   }
 }
 
@@ -208,6 +210,12 @@ void SqliteQuery::open() {
   sqlite3_create_module_v2(db, "weir_record", Table::module(), this, nullptr);
   sqlite3_set_authorizer(db, authorize, this);
   sqlite3_progress_handler(db, kStepsAtOnce, progress, this);
+  for (const auto* table : {"json_each", "json_tree"}) {
+    // Connected now, before the authorizer is closed, which would refuse their declaration.
+    const bool named = std::any_of(rewritten_.tokens.begin(), rewritten_.tokens.end(),
+                                   [&](const SqlToken& t) { return t.keyword(table); });
+    if (named) sqlite3_exec(db, (std::string("SELECT 1 FROM ") + table + "('[]')").c_str(), nullptr, nullptr, nullptr);
+  }
   files_.clear();
   for (const auto& table : options_.tables) {
     if (equal_ignoring_case(table.name, "record") || table.name.find(':') != std::string::npos) {
@@ -291,7 +299,7 @@ void SqliteQuery::add_named_columns() {
     }
   }
   for (const auto& name : rewritten_.columns) {
-    Column added{name, Column::Kind::whole, "", 0, false, nullptr};
+    Column added{name, Column::Kind::whole, "BLOB", 0, false, nullptr};
     if (name != kWholeRecord) {
       const bool field = name.starts_with(kFieldPrefix);
       added.kind = field ? Column::Kind::field : Column::Kind::has;
@@ -310,7 +318,7 @@ void SqliteQuery::add_named_columns() {
     // SQLite would take these for the row's number.
     for (auto name : {"rowid", "oid", "_rowid_"}) {
       if (token.keyword(name) && column(token.text) == nullptr) {
-        columns_.push_back({token.text, Column::Kind::field, "", slots_.slot(token.text), false, nullptr});
+        columns_.push_back({token.text, Column::Kind::field, "BLOB", slots_.slot(token.text), false, nullptr});
       }
     }
   }
@@ -355,6 +363,14 @@ void SqliteQuery::compile() {
     const auto name = plain_name(c.name);
     if (std::find(fields_.begin(), fields_.end(), name) == fields_.end()) fields_.push_back(name);
   }
+  const auto first_mention = [this](const std::string& field) {
+    const auto& tokens = rewritten_.tokens;
+    return std::find_if(tokens.begin(), tokens.end(), [&](const SqlToken& t) {
+      return (t.is_name() || t.kind == TokenKind::string) && equal_ignoring_case(t.text, field);
+    });
+  };
+  std::stable_sort(fields_.begin(), fields_.end(),
+                   [&](const std::string& a, const std::string& b) { return first_mention(a) < first_mention(b); });
   check_spelling();
   if (!options_.tables.empty()) index_tables();
   describe_results();
@@ -363,23 +379,24 @@ void SqliteQuery::compile() {
 /// Reads SQLite's complaint and declares the column. False: that would not help.
 bool SqliteQuery::add_missing_column(const std::string& message, int offset) {
   auto name = message.substr(std::strlen("no such column: "));
-  if (offset >= 0) {
-    const auto original = rewritten_.original(static_cast<std::size_t>(offset));
-    for (std::size_t i = 0; i + 1 < rewritten_.tokens.size(); ++i) {
-      const auto& token = rewritten_.tokens[i];
-      if (token.offset != original) continue;
-      const auto& last =
-          rewritten_.tokens[i + 1].is(".") && i + 2 < rewritten_.tokens.size() ? rewritten_.tokens[i + 2] : token;
-      if (last.kind == TokenKind::quoted) {
-        refuse("\"" + last.text +
-                   "\" in double quotes is a column's name, and there is no such column: for text write " +
-                   quoted_text(last.text) + ", for a field of that name field(" + quoted_text(last.text) + ")",
-               offset);
-      }
-      name = last.text;
-      break;
-    }
+  // The token that SQLite means: at the offset that it gives, or else (in an ON clause, say) the first of that name.
+  const auto& tokens = rewritten_.tokens;
+  const SqlToken* found = nullptr;
+  for (std::size_t i = 0; i + 1 < tokens.size() && found == nullptr; ++i) {
+    if (!tokens[i].is_name()) continue;
+    const bool qualified = tokens[i + 1].is(".") && i + 2 < tokens.size();
+    const auto& last = qualified ? tokens[i + 2] : tokens[i];
+    const bool here = offset >= 0 ? tokens[i].offset == rewritten_.original(static_cast<std::size_t>(offset))
+                                  : (qualified ? tokens[i].text + "." + last.text : last.text) == name;
+    if (here) found = &last;
   }
+  if (found != nullptr && found->kind == TokenKind::quoted) {
+    throw SqlProblem{
+        "\"" + found->text + "\" in double quotes is a column's name, and there is no such column: for text write " +
+            quoted_text(found->text) + ", for a field of that name field(" + quoted_text(found->text) + ")",
+        found->offset};
+  }
+  if (found != nullptr) name = found->text;
   if (options_.generator) {
     refuse("no such column: " + name + "; a generator's SQL reads only seq", offset);
   }
@@ -387,7 +404,7 @@ bool SqliteQuery::add_missing_column(const std::string& message, int offset) {
     refuse("no field '" + name + "' is declared in record '" + options_.record->name + "'", offset);
   }
   if (column(name) != nullptr || name.find(':') != std::string::npos) return false;
-  columns_.push_back({name, Column::Kind::field, "", slots_.slot(name), false, nullptr});
+  columns_.push_back({name, Column::Kind::field, "BLOB", slots_.slot(name), false, nullptr});
   return true;
 }
 
@@ -398,7 +415,7 @@ void SqliteQuery::check_spelling() const {
     if (!c.used || c.kind != Column::Kind::field || c.name.find(':') != std::string::npos) continue;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (!tokens[i].is_name() || tokens[i].text == c.name || !equal_ignoring_case(tokens[i].text, c.name)) continue;
-      const bool alias = i > 0 && (tokens[i - 1].keyword("AS") || tokens[i - 1].is_name() || tokens[i - 1].is(")"));
+      const bool alias = i > 0 && tokens[i - 1].keyword("AS");
       if (alias || tokens[i + 1].is("(") || tokens[i + 1].is(".")) continue;
       throw SqlProblem{"'" + tokens[i].text + "' and '" + c.name +
                            "' differ only in case, which SQL ignores and JSON does not: write '" + c.name +

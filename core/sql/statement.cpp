@@ -131,9 +131,9 @@ void PreparedQuery::needs_value(std::uint32_t slot) {
 
 std::uint32_t PreparedQuery::attribute(const std::string& name) {
   const auto found = std::find(attributes_.begin(), attributes_.end(), name);
+  const auto index = static_cast<std::uint32_t>(found - attributes_.begin());
   if (found == attributes_.end()) attributes_.push_back(name);
-  return static_cast<std::uint32_t>(found == attributes_.end() ? attributes_.size() - 1
-                                                               : static_cast<std::size_t>(found - attributes_.begin()));
+  return index;
 }
 
 QueryOptions PreparedQuery::options(QueryShape shape) const {

@@ -1,0 +1,128 @@
+#include "records/select.h"
+
+#include "records/statements.h"
+#include "weir/split.h"
+
+namespace weir::records {
+
+namespace {
+
+constexpr std::uint32_t kSuccess = 0;
+
+/// Each record by itself: a bad one fails alone.
+void select_records(Statement& statement, Batch batch, Session& session) {
+  RecordSplit split(session, batch, [&](FlowFile file) { session.drop(file, "no row of the SELECT comes from it"); });
+  std::uint32_t input = abi::kNone;
+  std::uint32_t record = 0;
+  statement.run(session, batch, [&](const Row& row) {
+    const bool again = row.input == input && row.record == record;  // a join may make several of one record
+    input = row.input;
+    record = row.record;
+    split.begin(row);
+    if (row.error.size != 0) return split.reject(view(row.error));
+    if (!again && view(row.output) == view(row.json)) return split.route(kSuccess);
+    split.route(kSuccess, view(row.output));
+  });
+  split.end();
+}
+
+/// All records of a FlowFile at once. If the statement itself fails, the whole FlowFile does.
+void select_flowfile(Statement& statement, FlowFile file, Session& session) {
+  std::vector<std::string> outputs;
+  std::vector<std::pair<std::string, std::string>> failures;  // record, message
+  std::string failed;
+  Form form = Form::lines;
+  const auto content = file.content();
+  statement.run(session, file, [&](const Row& row) {
+    form = row.form;
+    if (row.error.size == 0) {
+      outputs.emplace_back(view(row.output));
+    } else if (row.json.data == content.data() && row.json.size == content.size()) {
+      failed = view(row.error);
+    } else {
+      failures.emplace_back(view(row.json), view(row.error));
+    }
+  });
+  if (!failed.empty()) return session.reject(file, failed);
+  if (outputs.empty() && failures.empty()) return session.drop(file, "the SELECT has no row for it");
+  const auto write = [&](const auto& records, auto&& text) {
+    RecordWriter writer(session, session.create(file), form);
+    for (const auto& one : records) writer.write(text(one));
+    writer.finish();
+    return writer.file();
+  };
+  if (!outputs.empty()) {
+    session.transfer(write(outputs, [](const std::string& s) -> std::string_view { return s; }), kSuccess);
+  }
+  if (!failures.empty()) {
+    const auto bad = write(failures, [](const auto& f) -> std::string_view { return f.first; });
+    session.reject(bad, failures.front().second);
+  }
+}
+
+}  // namespace
+
+const Fields<ReferenceTable>& ReferenceTable::fields() {
+  static const auto fields =
+      Fields<ReferenceTable>()
+          .property("format", &ReferenceTable::format,
+                    {.help = "What the file is.", .required = true, .choices = {"csv", "json", "sqlite"}})
+          .property("path", &ReferenceTable::path,
+                    {.help = "The file. It is read again when it changes.", .example = "sensors.csv", .required = true})
+          .property("table", &ReferenceTable::table, {.help = "Of sqlite: the table or view, if it has another name."});
+  return fields;
+}
+
+const Spec<SelectSettings>& select_spec() {
+  static const auto spec =
+      Spec<SelectSettings>{"Select",
+                           "Makes records by SQL: other fields, computed fields, joins with reference tables."}
+          .description(
+              "Each row of `select` is a record. A bare field passes on its JSON as it stands (80.10 stays 80.10); "
+              "`SELECT *` is the original object, and later columns replace its members or follow them. With `per: "
+              "record` each row comes from one record, and a record without a row ends here; with `per: flowfile` the "
+              "statement runs over all records of a FlowFile, with aggregates, ORDER BY, DISTINCT and LIMIT.\n\n"
+              "Records that cannot be read or computed go to `failure` with their original bytes; the rest proceed.")
+          .example(
+              "select: SELECT r.*, s.room FROM record r LEFT JOIN sensors s ON s.id = r.sensor_id\n"
+              "tables:\n  sensors: {format: csv, path: sensors.csv}")
+          .property("select", &SelectSettings::select,
+                    {.help = "SELECT … FROM record …",
+                     .example = "SELECT sensor_id, temperature * 1.8 + 32 AS f FROM record",
+                     .required = true,
+                     .kind = Kind::select})
+          .property("tables", &SelectSettings::tables,
+                    {.help = "Reference tables that the statement joins with, by name."})
+          .property("per", &SelectSettings::per,
+                    {.help = "What the statement runs over.", .choices = {"record", "flowfile"}})
+          .relationship({"success", "The records that the statement makes."})
+          .relationship({"failure", "Records that cannot be read or computed, with the reason in error.message."})
+          .concurrent();
+  return spec;
+}
+
+struct Select::State {
+  StatementPool statements;
+};
+
+Select::Select(SelectSettings settings) : settings_(std::move(settings)), state_(std::make_unique<State>()) {}
+Select::~Select() = default;
+
+void Select::start(Context& context) {
+  state_->statements.start([this, context]() mutable {
+    Query query(context);
+    query.select(settings_.select);
+    for (const auto& [name, source] : settings_.tables) query.table(name, source.format, source.path, source.table);
+    if (settings_.per == "flowfile") query.per_flowfile();
+    return query.prepare();
+  });
+}
+
+void Select::step(Batch batch, Session& session) {
+  state_->statements.with([&](Statement& statement) {
+    if (settings_.per == "record") return select_records(statement, batch, session);
+    for (auto file : batch) select_flowfile(statement, file, session);
+  });
+}
+
+}  // namespace weir::records

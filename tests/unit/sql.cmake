@@ -1,0 +1,1 @@
+weir_add_test(sql_test ${CMAKE_CURRENT_LIST_DIR}/sql_rules_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sql_records_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sql_select_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sql_check_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sql_parts_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sql_differential_test.cpp LIBRARIES weir_sql LABELS sql TIMEOUT 300)
