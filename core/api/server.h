@@ -1,0 +1,54 @@
+#pragma once
+// The HTTP server: HTTP/1.0 and 1.1, one thread of its own, bounded in every direction.
+//
+// A client can hold a connection no longer than `timeout` without finishing a request or taking its answer, sends at
+// most `max_header` bytes of header and `max_body` of body, and shares `max_connections` with all others. What breaks
+// the protocol gets an answer that says so, and is hung up on.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "api/endpoint.h"
+#include "api/http.h"
+
+namespace weir::api {
+
+struct Options {
+  Endpoint listen;
+  /// Anyone who reaches a port beyond loopback can use it: it takes this word to open one.
+  bool allow_unauthenticated_network = false;
+  std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< for a whole request, and again for its answer
+  std::uint32_t max_header = 8 * 1024;
+  std::uint64_t max_body = 64 * 1024;
+  std::size_t max_connections = 64;
+};
+
+/// The option of `weir run` that sets Options::allow_unauthenticated_network.
+inline constexpr const char* kAllowNetworkOption = "--allow-unauthenticated-network";
+
+/// Listens from construction on, until stop() or destruction.
+class Server {
+ public:
+  /// Throws std::runtime_error if it cannot listen there, or must not.
+  Server(Handler handler, const Options& options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Where it is, with the port it really has: "http://127.0.0.1:8080".
+  const std::string& url() const { return url_; }
+  std::uint16_t port() const { return port_; }
+  /// Hangs up on everyone. Idempotent; returns when no handler runs any more.
+  void stop();
+
+ private:
+  class Listener;
+  std::unique_ptr<Listener> listener_;  ///< null: stopped
+  std::string url_;
+  std::uint16_t port_;
+};
+
+}  // namespace weir::api

@@ -1,0 +1,281 @@
+// What Weir says of itself over HTTP, and on its live line: of a real engine with a real store.
+#include "api/pages.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "api/live.h"
+#include "tests/unit/engine_fixture.h"
+#include "tests/unit/exposition_parser.h"
+#include "weir/spec.h"
+
+namespace {
+
+using namespace weir::test;
+using weir::api::Request;
+using weir::api::test::ExpositionParser;
+using weir::api::test::Labels;
+using weir::api::test::ParsedFamily;
+
+/// A data directory in which a connection waits that the flows of the test do not have.
+struct Fresh {
+  Fresh() {
+    FlowBuilder flow;
+    flow.processor("source", "Count").processor("gone", "Do").connect("source", "success", "gone");
+    scripts()["source"].count = 5;
+    scripts()["gone"].process = [](weir::FlowFile, weir::Session&) { throw weir::Unavailable("not today"); };
+    Run run(folder.path(), flow, false);
+    run.start();
+    REQUIRE(eventually([&] {
+      bool durable = false;
+      run.engine->inspect(
+          [&](const auto&, const auto& queues, const auto&) { durable = queues[0]->durable_next() == 5; });
+      return durable;
+    }));
+  }
+  TemporaryFolder folder;
+};
+
+/// source -> act -> sink; `act` rejects "3" to failure, which is dropped, and waits at "7" until `open`.
+struct Scenario {
+  explicit Scenario(const std::filesystem::path& folder, bool until_idle = true)
+      : run(folder, flow(open), until_idle) {}
+
+  static FlowBuilder flow(std::atomic<bool>& open) {
+    FlowBuilder flow;
+    flow.processor("source", "Count");
+    flow.processor("act", "Do", [](auto& processor) { processor.dropped = {1, 2}; }).processor("sink", "Collect");
+    flow.connect("source", "success", "act", {.max_count = 10, .max_bytes = 0}).connect("act", "success", "sink");
+    scripts()["source"].count = 10;
+    scripts()["act"].process = [&open](weir::FlowFile file, weir::Session& session) {
+      if (file.content() == "7" && !open) throw weir::Unavailable("closed");
+      if (file.content() == "3") throw weir::Rejected("no threes");
+      session.transfer(file, 0);
+    };
+    return flow;
+  }
+
+  weir::api::Response get(const std::string& path, const std::string& method = "GET") { return pages({method, path}); }
+  std::vector<ParsedFamily> metrics() { return ExpositionParser::parse(get("/metrics").body); }
+  double value(const std::string& name, const Labels& labels = {}) {
+    for (const auto& family : metrics()) {
+      for (const auto& sample : family.samples) {
+        if (sample.name == name && sample.labels == labels) return sample.value;
+      }
+    }
+    FAIL("there is no such sample: " << name);
+    return 0;
+  }
+
+  std::atomic<bool> open{false};
+  Run run;
+  weir::api::Handler pages = weir::api::pages(*run.engine, "1.2.3");
+};
+
+Labels of(const std::string& processor) {
+  return {{"flow", "test"}, {"processor", processor}};
+}
+Labels of(const std::string& processor, const std::string& relationship) {
+  return {{"flow", "test"}, {"processor", processor}, {"relationship", relationship}};
+}
+const Labels kQueue{{"flow", "test"}, {"from", "source"}, {"relationship", "success"}, {"to", "act"}};
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The reference's table, as the metrics describe themselves.
+std::string table(const std::vector<ParsedFamily>& families) {
+  std::ostringstream rows;
+  rows << "| metric | type | labels | what it says |\n|---|---|---|---|\n";
+  for (const auto& family : families) {
+    if (family.name.starts_with("weir_processor_made_")) continue;  // this test's own
+    std::set<std::string> labels;
+    for (const auto& sample : family.samples) {
+      for (const auto& [name, value] : sample.labels) labels.insert(name == "le" ? "" : name);
+    }
+    labels.erase("");
+    rows << "| `" << family.name << "` | " << family.type << " | ";
+    const char* comma = "";
+    for (const auto& label : labels) rows << std::exchange(comma, ", ") << label;
+    rows << " | " << family.help << " |\n";
+  }
+  return rows.str();
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fresh, "metrics count what flowed, by processor and relationship") {
+  Scenario s(folder.path());
+  s.open = true;
+  s.run.start();
+  REQUIRE(s.run.finish());
+  CHECK(s.value("weir_out_flowfiles_total", of("source", "success")) == 10);
+  CHECK(s.value("weir_out_records_total", of("source", "success")) == 10);
+  CHECK(s.value("weir_out_bytes_total", of("source", "success")) == 10);
+  CHECK(s.value("weir_in_flowfiles_total", of("act")) == 10);
+  CHECK(s.value("weir_out_flowfiles_total", of("act", "success")) == 9);
+  CHECK(s.value("weir_out_flowfiles_total", of("act", "failure")) == 1);
+  CHECK(s.value("weir_in_flowfiles_total", of("sink")) == 9);
+  CHECK(s.value("weir_in_bytes_total", of("sink")) == 9);
+  CHECK(s.value("weir_dropped_flowfiles_total", of("sink")) == 9);
+  CHECK(s.value("weir_sessions_total", of("sink")) >= 1);
+  CHECK(s.value("weir_busy_seconds_total", of("sink")) > 0);
+  CHECK(s.value("weir_last_success_timestamp_seconds", of("sink")) > 1.7e9);
+  CHECK(s.value("weir_end_to_end_latency_seconds_count", of("sink")) == 9);
+  CHECK(s.value("weir_queue_flowfiles", kQueue) == 0);
+  CHECK(s.value("weir_epoch_duration_seconds_count") >= 1);
+  CHECK(s.value("weir_epoch_number") > 1);
+  CHECK(s.value("weir_epoch_failures_total") == 0);
+  CHECK(s.value("weir_build_info", {{"version", "1.2.3"}}) == 1);
+  CHECK(s.value("weir_orphaned_flowfiles", {{"connection", "test/source/success/gone"}}) == 5);
+  auto finished = of("sink");
+  finished["status"] = "finished";
+  CHECK(s.value("weir_processor_status", finished) == 1);
+  CHECK(s.value("process_resident_memory_bytes") > 1e6);
+  CHECK(s.value("process_cpu_seconds_total") > 0);
+  CHECK(s.value("process_open_fds") > 3);
+  const auto now = static_cast<double>(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+  CHECK(s.value("process_start_time_seconds") <= now + 1);
+  CHECK(s.value("process_start_time_seconds") > now - 600);
+}
+
+TEST_CASE_FIXTURE(Fresh, "metrics show what waits, and how full a queue is") {
+  Scenario s(folder.path(), false);
+  s.run.start();
+  REQUIRE(eventually([&] { return s.value("weir_rollbacks_total", of("act")) >= 1; }));
+  CHECK(s.value("weir_queue_flowfiles", kQueue) >= 1);
+  CHECK(s.value("weir_queue_bytes", kQueue) >= 1);
+  CHECK(s.value("weir_queue_limit_flowfiles", kQueue) == 10);
+  CHECK(s.value("weir_queue_fullness_ratio", kQueue) == doctest::Approx(s.value("weir_queue_flowfiles", kQueue) / 10));
+  CHECK(s.value("weir_queue_oldest_age_seconds", kQueue) > 0);
+  CHECK(s.value("weir_bulletins_total", {{"level", "warning"}}) >= 1);
+  CHECK(s.value("weir_ready") == 1);
+}
+
+TEST_CASE_FIXTURE(Fresh, "bulletins are counted once, however often somebody looks") {
+  Scenario s(folder.path(), false);
+  s.run.start();
+  const auto before = s.value("weir_bulletins_total", {{"level", "info"}});
+  for (int i = 0; i < 1'500; ++i) s.run.engine->report(nullptr, weir::abi::Level::info, "hello");
+  s.run.engine->report(nullptr, weir::abi::Level::error, "oh");
+  CHECK(s.value("weir_bulletins_total", {{"level", "error"}}) == 1);
+  const auto seen = s.value("weir_bulletins_total", {{"level", "info"}}) - before;
+  CHECK(seen > 900);
+  CHECK(s.value("weir_bulletins_total", {{"level", "unknown"}}) >= 1'500 - seen - 10);
+  CHECK(s.value("weir_bulletins_total", {{"level", "info"}}) - before == seen);
+}
+
+TEST_CASE_FIXTURE(Fresh, "what processors measure themselves is there under safe, distinct names") {
+  Scenario s(folder.path(), false);
+  s.run.engine->inspect([](const auto& instances, const auto&, const auto&) {
+    const auto make = [](auto& instance, std::string_view name, bool counter, double value) {
+      instance->metric(weir::to_text(name), weir::to_text("Made by a \"test\"\\."), counter)->set(value);
+    };
+    make(instances[0], "made.depth", false, 1.5);
+    make(instances[0], "made-depth", false, 2.5);
+    make(instances[1], "made.depth", false, 3.5);
+    make(instances[0], "made_seen", true, 4);
+    make(instances[1], "made_seen_total", true, 5);
+    make(instances[2], "made_seen_total", false, 6);
+    make(instances[2], "info", false, 7);
+  });
+  // A gauge that calls itself a total is its author's mistake, and no reason to lose the others.
+  std::string text = s.get("/metrics").body;
+  CHECK(text.find("\nweir_processor_made_depth{flow=\"test\",processor=\"source\"} 1.5\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_made_depth{flow=\"test\",processor=\"act\"} 3.5\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_made_depth_{flow=\"test\",processor=\"source\"} 2.5\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_made_seen_total{flow=\"test\",processor=\"source\"} 4\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_made_seen_total{flow=\"test\",processor=\"act\"} 5\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_made_seen_total_{flow=\"test\",processor=\"sink\"} 6\n") != std::string::npos);
+  CHECK(text.find("\nweir_processor_info_{flow=\"test\",processor=\"sink\"} 7\n") != std::string::npos);
+  CHECK_NOTHROW(ExpositionParser::parse(text));
+}
+
+TEST_CASE_FIXTURE(Fresh, "docs/metrics.md lists the metrics as they are") {
+  Scenario s(folder.path());
+  s.open = true;
+  s.run.start();
+  REQUIRE(s.run.finish());
+  const auto expected = table(s.metrics());
+  const auto* source = std::getenv("WEIR_SOURCE");
+  const auto path = std::string(source == nullptr ? "." : source) + "/docs/metrics.md";
+  auto text = file_text(path);
+  const auto begin = text.find("| metric |");
+  REQUIRE(begin != std::string::npos);
+  const auto end = std::min(text.find("\n\n", begin), text.size() - 1) + 1;
+  if (std::getenv("WEIR_UPDATE_DOCS") != nullptr) {
+    std::ofstream(path) << text.replace(begin, end - begin, expected);
+    return;
+  }
+  INFO("run this test with WEIR_UPDATE_DOCS=1 to bring the page up to date");
+  CHECK(text.substr(begin, end - begin) == expected);
+}
+
+TEST_CASE_FIXTURE(Fresh, "it is healthy from the start, and ready once every processor runs") {
+  Scenario s(folder.path(), false);
+  CHECK(s.get("/healthz").status == 200);
+  CHECK(s.get("/readyz").status == 503);
+  CHECK(s.get("/readyz").body == "test/source has not started yet\n");
+  s.run.start();
+  CHECK(s.get("/readyz").status == 200);
+  CHECK(s.get("/readyz").body == "ok\n");
+}
+
+TEST_CASE_FIXTURE(Fresh, "what made it fail is said by /healthz and /readyz") {
+  Scenario s(folder.path());
+  s.open = true;
+  scripts()["act"].process = [](weir::FlowFile, weir::Session&) { throw weir::Misconfigured("no such table"); };
+  s.run.start();
+  CHECK_FALSE(s.run.finish());
+  CHECK(s.get("/healthz").status == 503);
+  CHECK(s.get("/healthz").body == "test/act: no such table\n");
+  CHECK(s.get("/readyz").status == 503);
+  CHECK(s.get("/readyz").body == "test/act: no such table\n");
+}
+
+TEST_CASE_FIXTURE(Fresh, "pages are read, not written, and those that do not exist are not found") {
+  Scenario s(folder.path(), false);
+  CHECK(s.get("/nowhere").status == 404);
+  CHECK(s.get("/metrics/").status == 404);
+  CHECK(s.get("/nowhere", "POST").status == 404);
+  for (const auto* page : {"/", "/metrics", "/healthz", "/readyz"}) {
+    CHECK(s.get(page, "POST").status == 405);
+    CHECK(s.get(page, "DELETE").allow == "GET, HEAD");
+    CHECK(s.get(page, "HEAD").body == s.get(page, "HEAD").body.substr(0));
+  }
+  CHECK(s.get("/metrics").type == "text/plain; version=0.0.4; charset=utf-8");
+}
+
+TEST_CASE_FIXTURE(Fresh, "the index names version, flows and pages") {
+  Scenario s(folder.path(), false);
+  const auto index = s.get("/");
+  CHECK(index.type == "application/json");
+  CHECK(index.body.starts_with(R"({"weir":"1.2.3","flows":["test"],"pages":{"/":)"));
+  CHECK(index.body.find("\"/metrics\"") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fresh, "the live line says what came in, went out and waits") {
+  Scenario s(folder.path());
+  weir::api::LiveLine line(*s.run.engine);
+  CHECK(line.text() == "0 in  0 out  0/s  queued 0  epoch 1 (0.0 ms)");
+  scripts()["source"].count = 12'345;
+  s.open = true;
+  s.run.start();
+  REQUIRE(s.run.finish());
+  const auto text = line.text();
+  CAPTURE(text);
+  CHECK(text.starts_with("12,345 in  12,344 out  "));
+  CHECK(text.find("  0/s") == std::string::npos);
+  CHECK(text.find("  queued 0  epoch ") != std::string::npos);
+  CHECK(text.ends_with(" ms)"));
+  CHECK(line.text().find(" out  0/s  queued 0 ") != std::string::npos);
+}
