@@ -22,8 +22,7 @@ namespace weir::store {
 namespace {
 
 constexpr std::int64_t kPageSize = 4096;
-constexpr int kCheckpointPages = 1024;  ///< of the write-ahead log: 4 MiB
-constexpr int kPatience = 8;            ///< times as many: write() checkpoints by itself
+constexpr std::uint64_t kPatience = 8;  ///< times as many: write() checkpoints by itself
 constexpr std::int64_t kLogSizeLimit = 16 << 20;
 
 std::string key_of(std::string_view table) {
@@ -156,6 +155,8 @@ class SqliteStore final : public Store {
   void checkpoint();
   [[noreturn]] void fail(const std::string& what);
 
+  std::uint64_t log_bytes() const { return static_cast<std::uint64_t>(log_pages_) * kPageSize; }
+
   std::uint64_t free_bytes() const {
     struct statvfs status{};
     if (::statvfs(options_.directory.c_str(), &status) != 0) return 0;
@@ -261,7 +262,7 @@ void SqliteStore::write(const Epoch& epoch) {
     writer_->write(epoch, names, failpoint);
     last_epoch_ = epoch.number;
     content_->remove_unnamed();
-    if (log_pages_ > kCheckpointPages * kPatience) checkpoint();
+    if (log_bytes() > options_.checkpoint_bytes * kPatience) checkpoint();
   } catch (const DatabaseError& error) {
     if (error.disk_full()) throw DiskFull(fmt::format("{}: {}", file_.string(), error.what()));
     fail(fmt::format("{}: {}: what is durable is unknown: restart", file_.string(), error.what()));
@@ -283,7 +284,7 @@ void SqliteStore::maintain() {
   if (failed_) return;
   try {
     content_->remove_unnamed();
-    if (log_pages_ > kCheckpointPages) checkpoint();
+    if (log_bytes() > options_.checkpoint_bytes) checkpoint();
   } catch (const IoError& error) {
     fail(error.what());
   }

@@ -134,7 +134,8 @@ struct Options {
   std::uint64_t segment_size = 256ULL << 20;  ///< a content segment is closed beyond this
   std::int64_t keep_provenance_for = 7LL * 24 * 3600 * 1'000'000'000;  ///< nanoseconds
   std::uint64_t keep_provenance_bytes = 1ULL << 30;
-  std::string vfs;         ///< for tests: the SQLite VFS to use; empty: the system's
+  std::uint64_t checkpoint_bytes = 4ULL << 20;  ///< of write-ahead log, after which maintain() checkpoints
+  std::string vfs;                              ///< for tests: the SQLite VFS to use; empty: the system's
   Files* files = nullptr;  ///< for tests: what content files are written through; null: the system's
 };
 
