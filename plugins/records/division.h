@@ -32,18 +32,17 @@ class Division {
       session_.transfer_each(all);
       return;
     }
-    RecordSplit split(session_, batch_, [](FlowFile) {});
+    // Whole FlowFiles take their turn among those that are written anew: order is kept.
+    RecordSplit split(session_, batch_, [this](FlowFile file) {
+      const auto& to = ways_[file.handle()].first;
+      if (to.relationship != kFailed) {
+        session_.transfer(file, to.relationship);
+      } else {
+        session_.reject(file, messages_[to.message]);
+      }
+    });
     std::size_t next = 0;
     for (std::uint32_t i = 0; i < batch_.size(); ++i) {
-      if (ways_[i].state == State::whole) {
-        const auto& to = ways_[i].first;
-        if (to.relationship != kFailed) {
-          session_.transfer(batch_[i], to.relationship);
-        } else {
-          session_.reject(batch_[i], messages_[to.message]);
-        }
-        continue;
-      }
       for (; next < parted_.size() && parted_[next].input == i; ++next) {
         const auto& record = parted_[next];
         Row row{};
