@@ -394,9 +394,7 @@ class Sql {
  public:
   /// Compiles against the record declared for this processor's input. Errors: misconfigured, with the message.
   virtual Status prepare(const Query* query, Statement** statement, Report* report) = 0;
-
- protected:
-  ~Sql() = default;
+  virtual ~Sql() = default;  ///< the host's
 };
 
 }  // namespace weir::abi
