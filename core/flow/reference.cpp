@@ -102,6 +102,14 @@ std::vector<std::string> traits(const abi::Spec& spec) {
   return list;
 }
 
+/// The example as a whole processor: with its type, and a line end.
+std::string example_of(const abi::Spec& spec) {
+  std::string example(view(spec.example));
+  if (!example.starts_with("type:")) example.insert(0, fmt::format("type: {}\n", view(spec.type)));
+  if (!example.ends_with('\n')) example += '\n';
+  return example;
+}
+
 // ------------------------------------------------------------------------------------------------------- terminal
 
 void text_properties(const abi::Property* fields, std::uint32_t count, std::size_t indent, std::string& to) {
@@ -180,8 +188,7 @@ std::string page(const abi::Spec& spec) {
     for (const auto& item : list) text += fmt::format("- {}\n", item);
   }
   if (spec.example.size != 0) {
-    text += "\n## Example\n\n```yaml\n" + std::string(view(spec.example));
-    if (!text.ends_with('\n')) text += "\n";
+    text += "\n## Example\n\n```yaml\n" + example_of(spec);
     text += "```\n";
   }
   if (spec.property_count > 0) {
@@ -235,7 +242,7 @@ json::object spec_json(const abi::Spec& spec) {
   return {{"type", view(spec.type)},
           {"summary", view(spec.summary)},
           {"description", view(spec.description)},
-          {"example", view(spec.example)},
+          {"example", spec.example.size == 0 ? std::string() : example_of(spec)},
           {"state", view(spec.state)},
           {"source", flag(abi::kSource)},
           {"concurrent", flag(abi::kConcurrent)},
@@ -271,7 +278,7 @@ std::string reference_text(const abi::Spec& spec) {
   text_named("Reads the attributes", spec.reads, spec.read_count, text);
   text_named("Writes the attributes", spec.writes, spec.write_count, text);
   if (spec.state.size != 0) text += "\nState:\n" + wrapped(view(spec.state), 2);
-  if (spec.example.size != 0) text += "\nExample:\n" + indented(view(spec.example), 2);
+  if (spec.example.size != 0) text += "\nExample:\n" + indented(example_of(spec), 2);
   return text;
 }
 

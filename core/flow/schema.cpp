@@ -99,10 +99,26 @@ json::object value_schema(const abi::Property& property, abi::Kind kind) {
   }
 }
 
+/// What a hover should say of a value beside its help: units and bounds, or that it is SQL.
+std::string value_hint(const abi::Property& property) {
+  switch (property.kind) {
+    case abi::Kind::text:
+    case abi::Kind::boolean:
+    case abi::Kind::choice:
+    case abi::Kind::list:
+    case abi::Kind::map:
+    case abi::Kind::object:
+    case abi::Kind::any:
+      return {};
+    default:
+      return expectation(property, property.kind);
+  }
+}
+
 json::object property_schema(const abi::Property& property) {
   std::string description(view(property.help));
-  if (const auto expected = expectation(property, property.kind); property.kind != abi::Kind::text)
-    description += fmt::format("{}({}: {})", description.empty() ? "" : " ", kind_name(property), expected);
+  if (const auto hint = value_hint(property); !hint.empty())
+    description += fmt::format("{}({})", description.empty() ? "" : " ", hint);
   auto schema = described(value_schema(property, property.kind), description);
   if (property.default_value.size != 0) schema["default"] = typed(property.kind, view(property.default_value));
   if (property.example.size != 0) schema["examples"] = json::array{typed(property.kind, view(property.example))};
@@ -201,12 +217,11 @@ json::object shared_definitions() {
   const auto count = or_substituted({{"type", "integer"}, {"minimum", 0}});
   d["queue"] = map_of({{"max_count", described(count, "FlowFiles; 0 is unlimited.")},
                        {"max_bytes", described(refer("bytes"), "Bytes of content; 0 is unlimited.")}});
-  d["names"] =
-      json::object{{"anyOf", json::array{text_type(), json::object{{"type", "array"}, {"items", text_type()}}}}};
   auto with_queue = map_of({{"to", refer("names")}, {"queue", refer("queue")}});
   with_queue["required"] = json::array{"to"};
   json::object list{
       {"type", "array"}, {"minItems", 1}, {"items", json::object{{"anyOf", json::array{text_type(), with_queue}}}}};
+  d["names"] = json::object{{"anyOf", json::array{text_type(), list}}};
   d["target"] = json::object{{"anyOf", json::array{text_type(), std::move(list), with_queue}}};
   json::object by_relationship{{"type", "object"}, {"additionalProperties", refer("target")}};
   d["to"] = json::object{{"anyOf", json::array{refer("names"), std::move(by_relationship)}}};

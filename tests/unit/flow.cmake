@@ -23,3 +23,10 @@ if(WEIR_TESTS)
   target_compile_definitions(plugin_test PRIVATE WEIR_TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins")
   target_compile_definitions(flow_test PRIVATE WEIR_TEST_PLUGINS="${CMAKE_BINARY_DIR}/tests/plugins")
 endif()
+
+# What is said about the processors is what they declare: the reference pages, the schema, the examples.
+if(WEIR_TESTS AND TARGET weir)
+  add_test(NAME reference_test COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/reference_test.py $<TARGET_FILE:weir>
+    ${PROJECT_SOURCE_DIR})
+  set_tests_properties(reference_test PROPERTIES LABELS "flow;plugin" TIMEOUT 300)
+endif()
