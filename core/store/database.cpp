@@ -9,10 +9,22 @@ namespace weir::store {
 
 namespace {
 
+/// The errno behind the connection's last error. A failed write to the write-ahead log leaves it only with that file.
+int system_error(sqlite3* database) {
+  if (sqlite3_extended_errcode(database) != SQLITE_IOERR_WRITE) return sqlite3_system_errno(database);
+  int error = 0;
+  sqlite3_file* log = nullptr;
+  if (sqlite3_file_control(database, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != nullptr &&
+      log->pMethods != nullptr) {
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+  }
+  return error;
+}
+
 [[noreturn]] void fail(sqlite3* database, std::string_view doing) {
   const auto code = sqlite3_extended_errcode(database);
   throw DatabaseError(fmt::format("{}: {} (SQLite {})", doing, sqlite3_errmsg(database), code), code,
-                      sqlite3_system_errno(database));
+                      system_error(database));
 }
 
 }  // namespace
@@ -117,7 +129,7 @@ bool Statement::step() {
   }
   const auto error =
       DatabaseError(fmt::format("{:.60}: {} (SQLite {})", sqlite3_sql(handle_), sqlite3_errmsg(database_), code),
-                    sqlite3_extended_errcode(database_), sqlite3_system_errno(database_));
+                    sqlite3_extended_errcode(database_), system_error(database_));
   sqlite3_reset(handle_);
   throw error;
 }

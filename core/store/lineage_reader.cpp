@@ -73,7 +73,10 @@ LineageReader::Rows LineageReader::rows(std::int64_t chunk) {
 std::optional<std::int64_t> LineageReader::previous(std::int64_t chunk, std::int64_t from, std::int64_t to) {
   const ResetAtEnd end(previous_);
   if (!previous_.bind(1, chunk).bind(2, from).bind(3, to).step()) return std::nullopt;
-  return previous_.integer(0);
+  const auto found = previous_.integer(0);
+  // In a damaged tree the search may find anything; going up would never end.
+  if (found >= chunk) throw Malformed("the lineage table is out of order");
+  return found;
 }
 
 bool LineageReader::is_removed(IndexKind kind, std::uint32_t id, std::uint64_t first) {

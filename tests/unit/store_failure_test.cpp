@@ -412,13 +412,18 @@ TEST_CASE("a database with bytes flipped is refused or read, never crashes, and 
       }
     }
     std::ostringstream out;
-    told += run_check(copy, out) != 0 ? 1 : 0;
+    const auto well = run_check(copy, out) == 0;
+    told += well ? 0 : 1;
     try {
       auto store = Store::open(options_for(copy));
       for (const auto& connection : store->connections()) {
         for (const auto& each : connection.segments) {
           const auto batch = store->read(connection.connection, each.first, each.count);
-          for (const auto& item : batch->items) static_cast<void>(content_of(item));
+          for (const auto& item : batch->items) {
+            const auto content = content_of(item);
+            // What weir check passes is what was written: the flips hit free pages.
+            if (well) CHECK(content == "queued");
+          }
         }
       }
       static_cast<void>(store->state(1));
@@ -442,7 +447,7 @@ TEST_CASE("a database with bytes flipped is refused or read, never crashes, and 
     }
   }
   MESSAGE("of 200 damaged databases " << told << " were found by weir check, " << refused << " refused to be used");
-  CHECK(told > 100);
+  CHECK(told > 40);
 }
 
 TEST_CASE("any bytes as a packed row are refused or read, never more") {
@@ -512,7 +517,8 @@ TEST_CASE("a start with a million FlowFiles queued is quick, and so is a small o
   MESSAGE("start with 1 M FlowFiles queued: " << milliseconds([&] { store = Store::open(options_for(folder.path())); })
                                               << " ms");
   std::uint64_t count = 0;
-  for (const auto& each : store->connections()[0].segments) count += each.count;
+  const auto connections = store->connections();
+  for (const auto& each : connections.at(0).segments) count += each.count;
   CHECK(count == 1'000'000);
   MESSAGE("reading 1,000 of them: " << milliseconds([&] { store->read(1, 500'000, 1000); }) << " ms");
   const Folder small;
