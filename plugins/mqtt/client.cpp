@@ -174,6 +174,7 @@ Client::Client(Options options, Context context, Listener& listener)
       endpoint_(parse_url(options_.connection.url)) {
   MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
   create.MQTTVersion = options_.connection.version_5() ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+  create.maxBufferedMessages = 65'535;  // the number of packet ids: max_inflight is the bound that counts
   MQTTAsync handle = nullptr;
   const int code = MQTTAsync_createWithOptions(
       &handle, endpoint_.paho.c_str(), options_.client_id.c_str(),
@@ -324,7 +325,8 @@ void Client::connect() {
   connect.MQTTVersion = v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
   connect.keepAliveInterval = static_cast<int>(duration_cast<seconds>(settings.keep_alive).count());
   connect.connectTimeout = static_cast<int>(duration_cast<seconds>(settings.connect_timeout).count());
-  connect.maxInflight = options_.max_inflight;
+  // When this many are under way paho looks again only once a second: who publishes keeps a window of its own.
+  connect.maxInflight = 65'535;
   connect.context = this;
   if (!settings.user.empty()) connect.username = settings.user.c_str();
   if (!settings.password.empty()) {

@@ -51,7 +51,6 @@ class Client {
     bool clean = false;                        ///< the broker forgets the session between connections
     std::int64_t session_expiry_seconds = -1;  ///< MQTT 5; -1: never
     std::uint32_t max_packet_size = 0;         ///< MQTT 5: what the broker may send; 0: no limit
-    int max_inflight = 1000;                   ///< publications not yet acknowledged
     std::vector<Subscription> subscriptions;
     MQTTClient_persistence* persistence = nullptr;
     std::filesystem::path memory;  ///< file that remembers what the broker's session is subscribed to; empty: none

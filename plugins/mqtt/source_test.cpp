@@ -1,5 +1,6 @@
 // What MqttSource promises, against a real mosquitto.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include <fstream>
 #include <set>
 
+#include "plugins/mqtt/inbox.h"
+#include "plugins/mqtt/persistence.h"
 #include "plugins/mqtt/test_publisher.h"
 #include "tests/servers/mosquitto.h"
 #include "weir/testkit.h"
@@ -41,7 +44,7 @@ struct Receiver {
   }
   /// Runs until `done`; time passes, so that what was asked for by tick_at happens.
   template <class F>
-  bool until(F&& done, std::chrono::milliseconds within = 30s) {
+  bool until(F&& done, std::chrono::milliseconds within = 15s) {
     return runner.run_until(
         [&] {
           collect();
@@ -49,7 +52,7 @@ struct Receiver {
         },
         within);
   }
-  bool receive(std::size_t count, std::chrono::milliseconds within = 30s) {
+  bool receive(std::size_t count, std::chrono::milliseconds within = 15s) {
     return until([&] { return messages.size() >= count; }, within);
   }
   bool said(std::string_view text) {
@@ -358,13 +361,22 @@ TEST_CASE("A full inbox disconnects, the broker keeps the rest, and all of it co
   REQUIRE(publisher.settle());
   // No epoch becomes durable, so nothing leaves the inbox.
   REQUIRE(receiver.until([&] { return receiver.said("the inbox is full"); }));
-  REQUIRE(receiver.until([&] { return broker.log().find("Received DISCONNECT from weir-") != std::string::npos; }));
+  REQUIRE(receiver.until(
+      [&] { return broker.log().find("Client weir-flow-processor disconnected") != std::string::npos; }));
+  CHECK(receiver.messages.size() < kCount);
+  const auto number = [](const std::string& content) { return std::strtoull(content.c_str(), nullptr, 10); };
+  std::set<std::uint64_t> all;
   REQUIRE(receiver.until([&] {
     receiver.runner.durable();
-    return receiver.messages.size() >= kCount;
+    for (const auto& message : receiver.messages) all.insert(number(message.content));
+    return all.size() >= kCount;
   }));
-  REQUIRE(receiver.messages.size() == kCount);
-  for (std::size_t i = 0; i < kCount; ++i) REQUIRE(receiver.messages[i].content.starts_with(std::to_string(i) + "."));
+  // What was on its way when the connection ended comes again, marked as such.
+  std::erase_if(receiver.messages, [](const Output& m) { return m.attributes.at("mqtt.duplicate") == "true"; });
+  REQUIRE(receiver.messages.size() <= kCount);
+  for (std::size_t i = 1; i < receiver.messages.size(); ++i)
+    REQUIRE(number(receiver.messages[i].content) > number(receiver.messages[i - 1].content));
+  CHECK(all.size() == kCount);
 }
 
 TEST_CASE("After a crash the inbox delivers from the last durable epoch on") {
@@ -428,6 +440,85 @@ TEST_CASE("The broker is stopped and started under load, again and again, and no
   CHECK(status == 0);
   CHECK(restarts == 3);
   CHECK(received.size() == 30000);
+}
+
+// Runs in a process of its own, which the test after it kills: receives, and writes down what a session has committed.
+TEST_CASE("child: receives at QoS 2 until it is killed" * doctest::skip()) {
+  const std::string folder = std::getenv("WEIR_TEST_FOLDER");
+  weir::mqtt::Inbox inbox(folder, weir::mqtt::Durability::process);
+  struct Quiet final : weir::mqtt::Listener {
+    void changed() override {}
+  } quiet;
+  weir::mqtt::SilentContext context;
+  weir::mqtt::Client::Options options;
+  options.connection.url = std::getenv("WEIR_TEST_URL");
+  options.connection.version = std::getenv("WEIR_TEST_VERSION");
+  options.connection.reconnect_delay = 1ms;
+  options.client_id = "killed";
+  options.subscriptions = {{"t", 2}};
+  weir::mqtt::Persistence persistence(inbox, options.connection.version_5(), [&](const weir::mqtt::Message& message) {
+    if (!inbox.append_once(message).stored) ::_exit(1);
+  });
+  options.persistence = persistence.functions();
+  weir::mqtt::Client client(options, weir::Context(&context), quiet);
+  client.resume();
+  while (true) ::pause();
+}
+
+TEST_CASE("At QoS 2 each message is kept exactly once, though the receiver is killed again and again") {
+  NEEDS_MOSQUITTO();
+  for (const std::string version : {"3.1.1", "5"}) {
+    CAPTURE(version);
+    const Mosquitto broker;
+    const auto folder = broker.folder() / "inbox";
+    const auto start = [&] {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        ::setenv("WEIR_TEST_FOLDER", folder.c_str(), 1);
+        ::setenv("WEIR_TEST_URL", broker.url().c_str(), 1);
+        ::setenv("WEIR_TEST_VERSION", version.c_str(), 1);
+        const int null = ::open("/dev/null", O_WRONLY);
+        ::dup2(null, STDOUT_FILENO);
+        ::execl("/proc/self/exe", "child", "--no-skip", "-tc=child:*", nullptr);
+        ::_exit(127);
+      }
+      return child;
+    };
+    const auto count = [&broker](std::string_view line) {
+      const auto log = broker.log();
+      std::size_t found = 0;
+      for (auto at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++found;
+      return found;
+    };
+    pid_t child = start();
+    REQUIRE(eventually([&] { return count("Sending SUBACK to killed") == 1; }));
+    TestPublisher publisher(broker.url(), version);
+    constexpr std::size_t kCount = 3000;
+    constexpr std::size_t kKills = 5;
+    std::size_t sent = 0;
+    for (std::size_t kill = 1; kill <= kKills; ++kill) {
+      for (; sent < kCount * kill / kKills; ++sent) publisher.send("t", "number " + std::to_string(sent), 2);
+      // Wherever in the exchanges it happens to be.
+      REQUIRE(
+          eventually([&] { return count("Received PUBREC from killed") > (kill - 1) * kCount / kKills + 37 * kill; }));
+      ::kill(child, SIGKILL);
+      ::waitpid(child, nullptr, 0);
+      child = start();
+    }
+    REQUIRE(publisher.settle());
+    REQUIRE(eventually([&] { return count("Received PUBCOMP from killed") >= kCount; }, 60s));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    weir::mqtt::Inbox inbox(folder, weir::mqtt::Durability::process);
+    std::vector<std::string> kept;
+    inbox.read(false, [&](const weir::mqtt::Message& message) {
+      kept.emplace_back(message.payload);
+      return true;
+    });
+    CHECK(kept.size() == kCount);
+    const std::set<std::string> distinct(kept.begin(), kept.end());
+    CHECK(distinct.size() == kCount);
+  }
 }
 
 TEST_CASE("end_after_idle ends the source when nothing has come for so long, and not before") {

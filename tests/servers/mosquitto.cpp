@@ -155,7 +155,7 @@ void Mosquitto::write_config() const {
   file << "listener " << port_ << " 127.0.0.1\n"
        << "allow_anonymous " << (options_.users.empty() ? "true" : "false") << "\n"
        << "max_queued_messages 0\n"
-       << "log_type all\nlog_dest stdout\n";
+       << "log_type all\nlog_dest stderr\n";
   if (::geteuid() == 0) file << "user root\n";
   if (!options_.users.empty()) file << "password_file " << (folder_ / "passwords").string() << "\n";
   if (options_.persistence) file << "persistence true\npersistence_location " << folder_.string() << "/\n";
