@@ -39,6 +39,11 @@ FileReader::FileReader(const ReadOptions& options, std::string path, Position po
   stream_ = open_stream(open_file(path_, O_RDONLY), path_, position_.offset, options_.unpack);
   if (options_.format == Format::json_array) scanner_.emplace(position_.offset > 0);
   block_offset_ = position_.offset;
+  name_ = name_of(path_);
+  directory_ = directory_of(absolute(path_));
+  if (directory_.back() != '/') directory_ += '/';
+  const bool below = directory_.size() > options_.root.size() && directory_.starts_with(options_.root);
+  relative_ = below ? directory_.substr(options_.root.size()) : "./";
 }
 
 bool FileReader::read(Session& session, bool last, const std::function<void(const std::string&)>& warn) {
@@ -167,14 +172,15 @@ void FileReader::emit_lines(Session& session, FlowFile chunk, char* begin, std::
   const bool drop_blank = options_.format == Format::ndjson;
   const auto lines = count_lines(begin, size, drop_blank);
   session.shrink(chunk, lines.size);
-  describe(session, chunk);
+  const bool as_chunk = !options_.each && lines.size > 0;
+  if (as_chunk) {
+    describe(session, chunk);
+    session.records(chunk, static_cast<std::uint32_t>(lines.count));
+    session.transfer(chunk, kSuccess);
+  }
   position_.offset += size;
   position_.line += lines.seen;
-  if (!options_.each || lines.size == 0) {
-    session.records(chunk, static_cast<std::uint32_t>(lines.count));
-    if (lines.size == 0) return session.drop(chunk, {});
-    return session.transfer(chunk, kSuccess);
-  }
+  if (as_chunk) return;
   std::uint64_t offset = 0;
   for (std::string_view rest(begin, lines.size); !rest.empty();) {
     const auto line = first_line(rest);
@@ -182,8 +188,9 @@ void FileReader::emit_lines(Session& session, FlowFile chunk, char* begin, std::
     auto content = line.size();
     if (content > 0 && line[content - 1] == '\n') --content;
     if (content > 0 && line[content - 1] == '\r') --content;
-    const auto file = session.create(chunk);
+    const auto file = session.create();
     session.share(file, chunk, offset, content);
+    describe_place(session, file);
     session.transfer(file, kSuccess);
     offset += line.size();
   }
@@ -300,18 +307,18 @@ void FileReader::read_whole(Session& session) {
 }
 
 void FileReader::describe(Session& session, FlowFile file) {
-  auto directory = directory_of(absolute(path_));
-  if (directory.back() != '/') directory += '/';
-  auto relative = std::string("./");
-  if (directory.size() > options_.root.size() && directory.compare(0, options_.root.size(), options_.root) == 0)
-    relative = directory.substr(options_.root.size());
-  session.set(file, "absolute.path", directory);
+  describe_place(session, file);
   session.set(file, "file.modified", utc_time(position_.modified));
   session.set(file, "file.offset", std::to_string(position_.offset));
   session.set(file, "file.size", std::to_string(position_.size));
-  session.set(file, "filename", name_of(path_));
-  session.set(file, "path", relative);
   if (options_.format != Format::whole) session.set(file, "fragment.index", std::to_string(position_.line));
+}
+
+/// What every line has too: these are set millions of times a second.
+void FileReader::describe_place(Session& session, FlowFile file) {
+  session.set(file, "absolute.path", directory_);
+  session.set(file, "filename", name_);
+  session.set(file, "path", relative_);
 }
 
 }  // namespace weir::file

@@ -60,10 +60,14 @@ class FileReader {
   void emit_records(Session& session, std::string_view lines, std::uint32_t count, std::uint64_t end);
   void fail_rest(Session& session, const std::string& why);
   void describe(Session& session, FlowFile file);
+  void describe_place(Session& session, FlowFile file);
 
   const ReadOptions& options_;
   std::string path_;
   Position position_;
+  std::string name_;  ///< attributes that stay the same
+  std::string directory_;
+  std::string relative_;
   struct stat status_{};
   Fd fd_;  ///< for looking at the file; the stream reads by its own
   std::unique_ptr<ByteStream> stream_;

@@ -312,7 +312,11 @@ void FileSink::durable(std::uint64_t token) {
 }
 
 void FileSink::stop() {
-  if (files_) files_->rename_complete(durable_token_.load(), nullptr);
+  try {
+    if (files_) files_->rename_complete(durable_token_.load(), nullptr);
+  } catch (const std::exception& error) {
+    context_.bulletin(Level::warning, std::string(error.what()) + ": it is done at the next start");
+  }
   files_.reset();
 }
 

@@ -74,11 +74,12 @@ const Spec<FileSourceSettings>& file_source_spec() {
           .writes("filename", "The file's name.")
           .writes("path", "Its directory, relative to the directory or the fixed part of the glob in `path`.")
           .writes("absolute.path", "Its directory, absolute, with a slash at the end.")
-          .writes("file.size", "Its size in bytes, as stored.")
-          .writes("file.modified", "When it was last written to, UTC.")
-          .writes("file.offset", "Where the chunk begins, in unpacked bytes; the chunk's also with `emit: each`.")
-          .writes("fragment.index",
-                  "Lines (or elements) that stand before the chunk; the chunk's also with `emit: each`.")
+          .writes("file.size", "Its size in bytes, as stored. Not with `emit: each`.")
+          .writes("file.modified", "When it was last written to, UTC. Not with `emit: each`.")
+          .writes("file.offset",
+                  "Where the chunk begins, in unpacked bytes. Like the other two of the file and the next: not with "
+                  "`emit: each`.")
+          .writes("fragment.index", "Lines (or elements) that stand before the chunk. Not with `emit: each`.")
           .state("For each file its device, inode, fingerprint, size, time of change, and how far it was read.")
           .source()
           .blocking();
