@@ -264,20 +264,6 @@ std::vector<Interval> members_of(const LineageRow& row, const Interval& groups) 
   return normalized(std::move(members));
 }
 
-std::vector<Interval> normalized(std::vector<Interval> intervals) {
-  std::sort(intervals.begin(), intervals.end(), [](const Interval& a, const Interval& b) { return a.first < b.first; });
-  std::vector<Interval> result;
-  for (const auto& each : intervals) {
-    if (!result.empty() && each.first <= result.back().first + result.back().count) {
-      auto& last = result.back();
-      last.count = std::max(last.first + last.count, each.first + each.count) - last.first;
-    } else if (each.count > 0) {
-      result.push_back(each);
-    }
-  }
-  return result;
-}
-
 Interval group_range(const LineageRow& row) {
   std::uint64_t lowest = ~0ULL;
   std::uint64_t highest = 0;

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/intervals.h"
 #include "store/lineage.h"
-#include "store/store.h"
 
 namespace weir::store {
 
@@ -44,9 +44,6 @@ std::vector<Interval> groups_of(const LineageRow& row, const Interval& sequences
 
 /// The inputs of a group_in row that contributed to the groups, or the outputs of a group_out row that name them.
 std::vector<Interval> members_of(const LineageRow& row, const Interval& groups);
-
-/// Sorted, and those that touch joined.
-std::vector<Interval> normalized(std::vector<Interval> intervals);
 
 /// Lowest and highest group of a group_in or group_out row. Count 0: none.
 Interval group_range(const LineageRow& row);

@@ -6,11 +6,11 @@
 #include <array>
 #include <charconv>
 #include <limits>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 
 #include "store/attribute_index.h"
+#include "store/intervals.h"
 #include "store/lineage_blocks.h"
 #include "store/lineage_reader.h"
 #include "store/schema.h"
@@ -23,52 +23,11 @@ constexpr std::array<std::string_view, 13> kTypeNames = {
     "CREATE", "RECEIVE", "FETCH", "SEND", "FORK", "JOIN", "CLONE", "ROUTE", "CONTENT_MODIFIED", "ATTRIBUTES_MODIFIED",
     "DROP",   "EXPIRE",  "REPLAY"};
 
-using Intervals = std::vector<Interval>;
 using Places = std::map<std::uint32_t, Intervals>;  ///< by connection
-
-Intervals intersection(const Intervals& a, const Interval& b) {
-  Intervals result;
-  for (const auto& each : a) {
-    const auto first = std::max(each.first, b.first);
-    const auto last = std::min(each.first + each.count, b.first + b.count);
-    if (first < last) result.push_back({first, last - first});
-  }
-  return result;
-}
-
-Intervals without(const Intervals& from, const Intervals& what) {
-  Intervals result;
-  auto next = what.begin();
-  for (auto each : from) {
-    while (next != what.end() && next->first + next->count <= each.first) ++next;
-    for (auto cut = next; cut != what.end() && cut->first < each.first + each.count; ++cut) {
-      if (cut->first > each.first) result.push_back({each.first, cut->first - each.first});
-      const auto end = std::min(each.first + each.count, cut->first + cut->count);
-      each = {end, each.first + each.count - end};
-    }
-    if (each.count > 0) result.push_back(each);
-  }
-  return result;
-}
 
 void add(Places& places, std::uint32_t connection, const Intervals& intervals) {
   auto& all = places[connection];
   all.insert(all.end(), intervals.begin(), intervals.end());
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    auto diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
 }
 
 std::uint32_t number_of(const std::map<std::uint32_t, std::string>& names, const std::string& name,
