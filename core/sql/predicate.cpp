@@ -1,7 +1,5 @@
 #include "sql/predicate.h"
 
-#include <cstdlib>
-
 namespace weir::sql {
 
 namespace {
@@ -60,6 +58,10 @@ Comparison mirrored(Comparison comparison) {
     default:
       return comparison;
   }
+}
+
+bool exact_as_double(std::int64_t value) {
+  return value >= -(1LL << 53) && value <= 1LL << 53;
 }
 
 Truth negate(Truth value) {
@@ -146,7 +148,7 @@ bool Predicate::add_comparison(Comparison comparison, const Expression& left, co
     node.real = constants_[node.right.index].real;
   } else if (node.left.from == From::field && node.left.type == FieldType::number &&
              node.right.from == From::constant && constants_[node.right.index].type == ValueType::integer &&
-             std::abs(constants_[node.right.index].integer) <= 1LL << 53) {
+             exact_as_double(constants_[node.right.index].integer)) {
     node.op = Op::compare_real;  // exact as a double
     node.real = static_cast<double>(constants_[node.right.index].integer);
   }

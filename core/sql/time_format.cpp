@@ -1,10 +1,14 @@
 #include "sql/time_format.h"
 
 // GCC 12 cannot see that date.h sets its seconds before it reads them.
+#ifndef __clang__
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <date/date.h>
+#ifndef __clang__
 #pragma GCC diagnostic pop
+#endif
 
 #include <chrono>
 #include <cmath>
