@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/log.h"
+#include "sql/declared_record.h"
 #include "sql/engine.h"
 #include "weir/spec.h"
 
@@ -77,8 +78,13 @@ abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
 }
 
 void* Instance::interface(const char* name) {
-  if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   const std::lock_guard lock(mutex_);
+  if (std::string_view(name) == abi::kRecordInterface) {
+    if (!record_ && definition_.input_record)
+      record_ = std::make_unique<sql::DeclaredRecord>(definition_.input_record);
+    return record_.get();
+  }
+  if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });
   return sql_.get();
 }

@@ -131,7 +131,8 @@ class Instance final : public abi::Context {
   const std::uint32_t number_;
   std::string folder_;
   std::shared_ptr<abi::Sql> sql_;
-  mutable std::mutex mutex_;  ///< of folder_, sql_ and metrics_
+  std::unique_ptr<abi::DeclaredRecord> record_;
+  mutable std::mutex mutex_;  ///< of folder_, sql_, record_ and metrics_
   std::list<InstanceMetric> metrics_;
 };
 

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "sql/declared_record.h"
 #include "testkit/host.h"
 #include "weir/spec.h"
 
@@ -24,6 +25,7 @@ TestContext::TestContext(const Options& options, std::vector<std::string> relati
       has_input_(has_input),
       connection_(options.flow + "/input/success/" + options.name),
       now_(options.start) {
+  if (record) record_ = std::make_unique<sql::DeclaredRecord>(record);
   sql_ = sql::make_sql(std::move(record), [this] { return now(); });
 }
 
@@ -88,6 +90,7 @@ abi::Metric* TestContext::metric(abi::Text name, abi::Text, bool) {
 }
 
 void* TestContext::interface(const char* name) {
+  if (std::string_view(name) == abi::kRecordInterface) return record_.get();
   return std::string_view(name) == abi::kSqlInterface ? sql_.get() : nullptr;
 }
 

@@ -60,6 +60,7 @@ class TestContext final : public abi::Context {
   const bool has_input_;
   const std::string connection_;
   std::unique_ptr<abi::Sql> sql_;
+  std::unique_ptr<abi::DeclaredRecord> record_;  ///< null: undeclared
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable woken_;

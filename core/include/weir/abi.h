@@ -397,4 +397,24 @@ class Sql {
   virtual ~Sql() = default;  ///< the host's
 };
 
+// --------------------------------------------------------------------------------------------- the declared record
+
+/// Context::interface("weir.record.1") is a DeclaredRecord, or null where the input has no declaration.
+inline constexpr const char* kRecordInterface = "weir.record.1";
+
+struct DeclaredField {
+  Text name;
+  Text type;  ///< any, text, integer, number, boolean, time or json
+  bool required;
+};
+
+/// The fields that the flow declares for a processor's input. Valid as long as the context.
+class DeclaredRecord {
+ public:
+  virtual Text name() const = 0;
+  virtual std::uint32_t size() const = 0;
+  virtual DeclaredField field(std::uint32_t index) const = 0;
+  virtual ~DeclaredRecord() = default;  ///< the host's
+};
+
 }  // namespace weir::abi
