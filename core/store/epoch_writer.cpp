@@ -87,7 +87,7 @@ void EpochWriter::roll_back() {
 }
 
 bool EpochWriter::still_written(const Written& written) {
-  return content_.exists(written.name.segment) &&
+  return content_.exists(written.name.segment) && !written.arenas.empty() &&
          std::none_of(written.arenas.begin(), written.arenas.end(), [](const auto& arena) { return arena.expired(); });
 }
 
@@ -103,10 +103,8 @@ void EpochWriter::write_large_contents(const Epoch& epoch) {
       for (std::uint32_t i = 0; i < segment.count; ++i) {
         const auto& item = segment.batch->items[segment.offset + i];
         if (item.size <= inline_limit_ || (item.flags & abi::kExternal) != 0) continue;
-        const auto found = written_.find(item.data);
-        if (found != written_.end() && found->second.name.size == item.size) continue;
         // The name comes when all are written; the same content in two connections is written once.
-        written_[item.data] = {{0, 0, item.size}, {}};
+        if (!written_.try_emplace({item.data, item.size}).second) continue;
         pieces.emplace_back(item.data, item.size);
         batches.push_back(segment.batch.get());
       }
@@ -117,13 +115,13 @@ void EpochWriter::write_large_contents(const Epoch& epoch) {
     auto externals = content_.write(pieces);
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       auto& external = externals[i];
-      auto& written = written_[pieces[i].data()];
+      auto& written = written_[{pieces[i].data(), pieces[i].size()}];
       written.name = {external.file->segment(), external.offset, external.size};
       written.arenas.assign(batches[i]->arenas.begin(), batches[i]->arenas.end());
       just_written_.push_back(std::move(external.file));
     }
   } catch (...) {
-    for (const auto piece : pieces) written_.erase(piece.data());
+    for (const auto piece : pieces) written_.erase({piece.data(), piece.size()});
     throw;
   }
 }
@@ -160,7 +158,7 @@ void EpochWriter::write_connection(const ConnectionChange& change) {
         const ContentName name{external.file->segment(), external.offset, external.size};
         packer_.add(sequence, item, &name);
       } else if (item.size > inline_limit_) {
-        packer_.add(sequence, item, &written_.at(item.data).name);
+        packer_.add(sequence, item, &written_.at({item.data, item.size}).name);
       } else {
         packer_.add(sequence, item, nullptr);
       }

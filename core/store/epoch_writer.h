@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "store/content_files.h"
@@ -88,8 +88,8 @@ class EpochWriter {
   std::int64_t pending_row_ = 0;
   std::vector<Inserted> inserted_;
   std::vector<Deleted> deleted_;
-  std::unordered_map<const char*, Written> written_;
-  std::vector<std::shared_ptr<ContentFile>> just_written_;  ///< kept until durable rows name them
+  std::map<std::pair<const char*, std::uint64_t>, Written> written_;  ///< by where and how large it is in memory
+  std::vector<std::shared_ptr<ContentFile>> just_written_;            ///< kept until durable rows name them
 };
 
 }  // namespace weir::store

@@ -226,6 +226,8 @@ void SqliteStore::recover() {
 void SqliteStore::fail(const std::string& what) {
   failed_ = true;
   failure_ = what;
+  // Closing would checkpoint and sync: after a failure that may take what is good on disk with it.
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   throw IoError(what);
 }
 

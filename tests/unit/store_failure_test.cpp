@@ -113,6 +113,12 @@ TEST_CASE("a process killed at any step of an epoch leaves the epoch before it, 
     ::waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
     REQUIRE(WEXITSTATUS(status) == 17);
+    {  // provenance reads what a killed process left, before any start recovers it
+      std::filesystem::remove(folder.path() / "weir.db-shm");
+      Provenance provenance(folder.path());
+      const auto events = provenance.events({}, [](const ProvenanceEvent&) { return true; });
+      CHECK(events.found == (step >= Failpoint::after_commit ? 2 : 1));
+    }
     Writer writer(options_for(folder.path()));
     const auto committed = step >= Failpoint::after_commit;
     CHECK(writer.store->last_epoch() == (committed ? 2 : 1));

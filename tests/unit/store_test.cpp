@@ -244,6 +244,25 @@ TEST_CASE("content that is large goes into segments, is named by later hops, and
   CHECK(segments_in(folder.path()).empty());
 }
 
+TEST_CASE("large contents that share memory but end at different places keep their own sizes") {
+  const Folder folder;
+  auto arena = std::make_shared<Arena>();
+  const auto text = arena->copy(std::string(200'000, 'a') + std::string(100'000, 'b'));
+  auto batch = std::make_shared<Batch>();
+  for (const auto size : {300'000U, 200'000U, 300'000U, 250'000U}) {
+    batch->items.push_back({text.data, size, nullptr, 0, 1, 0, 0});
+  }
+  batch->arenas.push_back(arena);
+  OneQueue queue(options_for(folder.path()));
+  queue.append(batch);
+  queue.write();
+  CHECK(queue.content(0) == std::string(200'000, 'a') + std::string(100'000, 'b'));
+  CHECK(queue.content(1) == std::string(200'000, 'a'));
+  CHECK(queue.content(2) == queue.content(0));
+  CHECK(queue.content(3) == std::string(200'000, 'a') + std::string(50'000, 'b'));
+  CHECK(std::filesystem::file_size(segments_in(folder.path()).at(0)) == 750'000 + 3 * 24);
+}
+
 TEST_CASE("content is written piece by piece by concurrent writers, and what was abandoned is gone") {
   const Folder folder;
   {
