@@ -1,13 +1,17 @@
 // The weir command: reads the command line, and leaves the work to the function of each verb.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
 #include <string>
 
 #include "api/server.h"
+#include "cli/data.h"
 #include "cli/processors.h"
 #include "cli/run.h"
 #include "cli/schema.h"
 #include "cli/validate.h"
+#include "sql/eval.h"
 
 namespace {
 
@@ -21,8 +25,14 @@ weir::Duration parse_duration(const std::string& text) {
     end = 0;
   }
   const auto unit = text.substr(end);
-  const double seconds = unit == "ms" ? 1e-3 : unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
-  if (end == 0 || seconds == 0 || value < 0) throw CLI::ValidationError("'" + text + "' is no duration, such as 30s, 5m or 1h");
+  const double seconds = unit == "ms"  ? 1e-3
+                         : unit == "s" ? 1
+                         : unit == "m" ? 60
+                         : unit == "h" ? 3600
+                         : unit == "d" ? 86400
+                                       : 0;
+  if (end == 0 || seconds == 0 || value < 0)
+    throw CLI::ValidationError("'" + text + "' is no duration, such as 30s, 5m or 1h");
   return std::chrono::duration_cast<weir::Duration>(std::chrono::duration<double>(value * seconds));
 }
 
@@ -46,14 +56,18 @@ int main(int argc, char** argv) {
   run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
   run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
   run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->take_all();
-  auto* idle = run_command->add_flag("--until-idle", run.until_idle, "End when the sources have nothing more and all has flowed");
+  auto* idle = run_command->add_flag("--until-idle", run.until_idle,
+                                     "End when the sources have nothing more and all has flowed");
   run_command->add_option("--for", run_for, "End after a time, such as 30s")->excludes(idle);
-  run_command->add_option("--workers", run.workers, "Threads that run processors; 0: one a core")->capture_default_str();
+  run_command->add_option("--workers", run.workers, "Threads that run processors; 0: one a core")
+      ->capture_default_str();
   run_command->add_option("--memory", run.memory, "FlowFiles in memory, in bytes (64MiB is understood)")
       ->transform(CLI::AsSizeValue(true))
       ->capture_default_str();
   run_command->add_flag("--live", run.live, "A line each second of what flows");
-  run_command->add_option("--log-format", run.log_format)->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  run_command->add_option("--log-format", run.log_format)
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   run_command->add_option("--log-level", run.log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -75,6 +89,43 @@ int main(int argc, char** argv) {
   auto* schema_command = app.add_subcommand("schema", "Print the JSON Schema of flow files, for editors");
   add_plugins(schema_command);
 
+  std::string sql;
+  weir::sql::EvalOptions eval;
+  std::vector<std::string> attributes;
+  auto* eval_command = app.add_subcommand("eval", "Try an SQL expression, or a SELECT, on records from standard input");
+  eval_command->add_option("sql", sql, "An expression such as 'temperature * 2', or SELECT … FROM record")->required();
+  eval_command->add_flag("--per-flowfile", eval.per_flowfile, "Run a SELECT over all records at once");
+  eval_command->add_option("--attribute", attributes, "NAME=VALUE that attr('NAME') finds")->take_all();
+
+  weir::cli::ProvenanceOptions provenance;
+  auto* provenance_command =
+      app.add_subcommand("provenance", "Ask what happened to data, where it came from and what became of it");
+  provenance_command->require_subcommand(1);
+  for (const auto& [verb, help] :
+       {std::pair{"events", "Events, newest first"}, std::pair{"ancestors", "All that a FlowFile came from"},
+        std::pair{"descendants", "All that became of a FlowFile"}}) {
+    auto* command = provenance_command->add_subcommand(verb, help);
+    command->callback([&provenance, verb = std::string(verb)] { provenance.verb = verb; });
+    command->add_option("--data", provenance.data, "The data directory")->capture_default_str();
+    command->add_option("--limit", provenance.limit, "At most so many")->capture_default_str();
+    command->add_flag("--json", provenance.json, "A line of JSON each");
+    if (std::string(verb) != "events") {
+      command->add_option("flowfile", provenance.place, "CONNECTION:SEQUENCE")->required();
+      continue;
+    }
+    command->add_option("--processor", provenance.processor, "flow/name");
+    command->add_option("--connection", provenance.connection, "flow/from/relationship/to");
+    command->add_option("--type", provenance.type, "RECEIVE, SEND, DROP, …");
+    command->add_option("--attribute", provenance.attribute, "NAME=VALUE of an indexed attribute");
+    command->add_option("--transit", provenance.transit, "Part of the transit URI");
+    command->add_option("--from", provenance.from, "From this time on");
+    command->add_option("--to", provenance.to, "Before this time");
+  }
+
+  std::string data;
+  auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
+  check_command->add_option("data", data, "The data directory")->required();
+
   try {
     app.parse(argc, argv);
     if (*run_command && !run_for.empty()) run.run_for = parse_duration(run_for);
@@ -93,5 +144,13 @@ int main(int argc, char** argv) {
     processors.plugins = plugins;
     return weir::cli::run_processors(processors);
   }
+  if (*eval_command) {
+    for (const auto& attribute : attributes)
+      eval.attributes[attribute.substr(0, attribute.find('='))] = attribute.substr(attribute.find('=') + 1);
+    eval.now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    return weir::sql::eval(sql, std::cin, std::cout, std::cerr, eval);
+  }
+  if (*provenance_command) return weir::cli::run_provenance(provenance);
+  if (*check_command) return weir::cli::run_check(data);
   return weir::cli::run_schema(plugins);
 }

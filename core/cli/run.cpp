@@ -167,7 +167,8 @@ int run(const RunOptions& options) {
     engine::log_line(abi::Level::error, nullptr, "stopped: " + fatal);
     return kFailed;
   }
-  engine::log_line(abi::Level::info, nullptr, ended ? "done: everything has flowed" : "stopped; what is queued is kept");
+  engine::log_line(abi::Level::info, nullptr,
+                   ended ? "done: everything has flowed" : "stopped; what is queued is kept");
   return kDone;
 }
 
