@@ -211,7 +211,6 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
     for (const auto sequence : flight->retries) {
       if (const auto at = retry_.find(sequence); at != retry_.end() && at->second.in_flight) retry_.erase(at);
     }
-    drop_done();
     return;
   }
   cursor_ = flight->first + count;
@@ -231,7 +230,6 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
     flight->session.reset();
     flight->state = Flight::State::waiting;
   }
-  drop_done();
 }
 
 void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone) {
@@ -275,7 +273,7 @@ bool Connection::alive_below_cursor(std::uint64_t first, std::uint64_t end) cons
   return retry != retry_.end() && retry->first < end;
 }
 
-void Connection::drop_done() {
+void Connection::forget_done() {
   while (!segments_.empty() && segments_.front().end() <= cursor_) segments_.pop_front();
   while (!fresh_.empty() && fresh_.front().first + fresh_.front().count <= cursor_ &&
          !alive_below_cursor(fresh_.front().first, fresh_.front().first + fresh_.front().count))
@@ -283,7 +281,7 @@ void Connection::drop_done() {
 }
 
 store::ConnectionChange Connection::cut() {
-  drop_done();
+  forget_done();
   store::ConnectionChange change;
   change.connection = number_;
   change.next = next_;

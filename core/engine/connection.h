@@ -85,6 +85,8 @@ class Connection {
   /// taken again, from a byte offset.
   void settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset,
               std::uint64_t done_bytes);
+  /// Lets go of what is done. After settle(), once what stays behind the cursor is held or in retry.
+  void forget_done();
   /// Gives a flight back: its entries are taken again once due.
   void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
   /// Puts an entry aside until due.
@@ -133,7 +135,6 @@ class Connection {
   };
 
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
-  void drop_done();
   std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }
   Taken take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store);
   Taken make(std::shared_ptr<Flight> flight, store::Store& store);

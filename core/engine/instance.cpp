@@ -80,8 +80,7 @@ abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
 void* Instance::interface(const char* name) {
   const std::lock_guard lock(mutex_);
   if (std::string_view(name) == abi::kRecordInterface) {
-    if (!record_ && definition_.input_record)
-      record_ = std::make_unique<sql::DeclaredRecord>(definition_.input_record);
+    if (!record_ && definition_.input_record) record_ = std::make_unique<sql::DeclaredRecord>(definition_.input_record);
     return record_.get();
   }
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;

@@ -203,17 +203,16 @@ void Engine::wake(Instance& instance) {
 }
 
 bool Engine::may_finish(const Instance& instance) const {
-  const auto quiet = [](const Instance& in) {
-    return in.active == 0 &&
-           std::all_of(in.inputs.begin(), in.inputs.end(), [](const Connection* c) { return c->idle(); });
+  const auto has_ended = [&](const Instance& from) {
+    return from.status == Instance::Status::finished || from.status == Instance::Status::stopped ||
+           from.component == instance.component;
   };
-  if (!quiet(instance)) return false;
-  for (const auto& other : instances_) {  // the others of its cycle have to be quiet too
-    if (other->component == instance.component && !quiet(*other)) return false;
-  }
-  return std::all_of(instance.inputs.begin(), instance.inputs.end(), [&](const Connection* c) {
-    return c->from->status == Instance::Status::finished || c->from->status == Instance::Status::stopped ||
-           c->from->component == instance.component;
+  // All processors of a cycle end together: nothing is under way in it, and nothing will come into it.
+  return std::all_of(instances_.begin(), instances_.end(), [&](const auto& other) {
+    if (other->component != instance.component) return true;
+    return other->active == 0 && std::all_of(other->inputs.begin(), other->inputs.end(), [&](const Connection* input) {
+             return input->idle() && has_ended(*input->from);
+           });
   });
 }
 

@@ -114,6 +114,7 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
                             input.batch, input.offset + retry.input);
     for (std::uint32_t i = prepared.settled; i < input.count && !flight->retries.empty(); ++i)  // the rest of a retry
       connection->add_retry(prepared.session->sequence(i), 0, 0, input.batch, input.offset + i);
+    connection->forget_done();
   }
   bool released = false;
   for (const auto& extra : outcome.extras) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <stdexcept>
 #include <thread>
 
@@ -104,7 +105,8 @@ const std::map<std::string, const abi::ProcessorType*>& types() {
   static const auto count = type<Count>(kCount);
   static const auto act = type<Do>(kDo);
   static const auto collect = type<Collect>(kCollect);
-  static const std::map<std::string, const abi::ProcessorType*> all{{"Count", &count}, {"Do", &act}, {"Collect", &collect}};
+  static const std::map<std::string, const abi::ProcessorType*> all{
+      {"Count", &count}, {"Do", &act}, {"Collect", &collect}};
   return all;
 }
 
@@ -174,6 +176,18 @@ Run::Run(const std::filesystem::path& folder, const FlowBuilder& builder, bool u
 
 bool Run::finish() {
   const bool ended = engine->wait(std::chrono::seconds(20));
+  if (!ended) {
+    engine->inspect([](const auto& instances, const auto& connections, const auto&) {
+      for (const auto& in : instances)
+        std::fprintf(stderr, "%s: status %d, active %u, poll %d, tick %lld\n", in->full_name().c_str(),
+                     static_cast<int>(in->status), in->active, in->poll_wanted, static_cast<long long>(in->tick_at));
+      for (const auto& c : connections)
+        std::fprintf(stderr, "%s: cursor %llu, next %llu, full %d, held %llu, retry %llu\n", c->id().c_str(),
+                     static_cast<unsigned long long>(c->cursor()), static_cast<unsigned long long>(c->next()),
+                     c->full(), static_cast<unsigned long long>(c->held_count()),
+                     static_cast<unsigned long long>(c->retry_count()));
+    });
+  }
   engine->stop();
   return ended;
 }

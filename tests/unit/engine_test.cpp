@@ -77,7 +77,11 @@ TEST_CASE_FIXTURE(Fresh, "a full connection stops the source until its consumer 
 
 TEST_CASE_FIXTURE(Fresh, "a rejected FlowFile goes to failure with its reason, and takes nobody with it") {
   FlowBuilder flow;
-  flow.processor("source", "Count").processor("act", "Do").processor("good", "Collect").processor("bad", "Do").processor("seen", "Collect");
+  flow.processor("source", "Count")
+      .processor("act", "Do")
+      .processor("good", "Collect")
+      .processor("bad", "Do")
+      .processor("seen", "Collect");
   flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
   flow.connect("bad", "success", "seen");
   scripts()["source"].count = 500;
@@ -90,7 +94,8 @@ TEST_CASE_FIXTURE(Fresh, "a rejected FlowFile goes to failure with its reason, a
   scripts()["bad"].process = [](FlowFile file, Session& session) {
     auto child = session.create(file);
     session.append(child, std::string(file.content()) + "|" + std::string(*file.attribute("error.message")) + "|" +
-                              std::string(*file.attribute("error.processor")) + "|" + std::string(*file.attribute("error.kind")));
+                              std::string(*file.attribute("error.processor")) + "|" +
+                              std::string(*file.attribute("error.kind")));
     session.transfer(child, 0);
   };
   Run run(folder.path(), flow);
@@ -122,7 +127,8 @@ TEST_CASE_FIXTURE(Fresh, "a defect is tried again, then goes to failure alone, w
   CHECK(collected().of("bad") == std::vector<std::string>{"33"});
   CHECK(tries == 4);  // once among others, three times alone
   const auto bulletins = run.engine->bulletins();
-  CHECK(std::any_of(bulletins.begin(), bulletins.end(), [](const auto& b) { return b.message.find("a bug") != std::string::npos; }));
+  CHECK(std::any_of(bulletins.begin(), bulletins.end(),
+                    [](const auto& b) { return b.message.find("a bug") != std::string::npos; }));
 }
 
 TEST_CASE_FIXTURE(Fresh, "an unavailable far side is tried again for as long as it takes, and loses nothing") {
@@ -144,8 +150,9 @@ TEST_CASE_FIXTURE(Fresh, "an unavailable far side is tried again for as long as 
 TEST_CASE_FIXTURE(Fresh, "a relationship with retry gets only what failed every attempt; others do not wait") {
   FlowBuilder flow;
   flow.processor("source", "Count")
-      .processor("act", "Do",
-                 [](flow::Processor& p) { p.retries[1] = {2, std::chrono::milliseconds(5), std::chrono::milliseconds(50)}; })
+      .processor(
+          "act", "Do",
+          [](flow::Processor& p) { p.retries[1] = {2, std::chrono::milliseconds(5), std::chrono::milliseconds(50)}; })
       .processor("good", "Collect")
       .processor("bad", "Collect");
   flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
@@ -169,7 +176,9 @@ TEST_CASE_FIXTURE(Fresh, "a relationship with retry gets only what failed every 
 
 TEST_CASE_FIXTURE(Fresh, "concurrent sessions settle in input order") {
   FlowBuilder flow;
-  flow.processor("source", "Count").processor("act", "Do", [](flow::Processor& p) { p.concurrency = 4; }).processor("sink", "Collect");
+  flow.processor("source", "Count")
+      .processor("act", "Do", [](flow::Processor& p) { p.concurrency = 4; })
+      .processor("sink", "Collect");
   flow.connect("source", "success", "act").connect("act", "success", "sink");
   scripts()["source"].count = 20'000;
   scripts()["source"].batch = 37;
@@ -232,7 +241,8 @@ TEST_CASE_FIXTURE(Fresh, "held FlowFiles are finished by a flush, and queued aga
     run.start();
     CHECK(eventually([&] {
       std::uint64_t held = 0;
-      run.engine->inspect([&](const auto&, const auto& connections, const auto&) { held = connections[0]->held_count(); });
+      run.engine->inspect(
+          [&](const auto&, const auto& connections, const auto&) { held = connections[0]->held_count(); });
       return held == 100;
     }));
     run.engine->stop();
@@ -344,7 +354,8 @@ TEST_CASE_FIXTURE(Fresh, "a full memory budget moves durable FlowFiles to disk, 
   run.start();
   CHECK(eventually([&] {
     std::uint64_t next = 0;
-    run.engine->inspect([&](const auto&, const auto& connections, const auto&) { next = connections[0]->durable_next(); });
+    run.engine->inspect(
+        [&](const auto&, const auto& connections, const auto&) { next = connections[0]->durable_next(); });
     return next == 20'000;
   }));
   open = true;
