@@ -21,24 +21,6 @@ Layout layout_of(const std::string& format, bool per_record) {
   return format == "ndjson" || per_record ? Layout::lines : Layout::bytes;
 }
 
-/// The records of content as lines; throws Rejected where it is no JSON.
-void records_of(std::string_view content, ContentForm form, std::string& lines) {
-  if (form == ContentForm::object) return append_as_line(lines, content);
-  ArrayScanner scanner;
-  std::size_t at = 0;
-  std::size_t begin = 0;
-  while (true) {
-    const auto step = scanner.next(content, at);
-    at = step.position;
-    if (step.event == ArrayScanner::Event::begin) begin = at;
-    if (step.event == ArrayScanner::Event::end) append_as_line(lines, content.substr(begin, at - begin));
-    if (step.event == ArrayScanner::Event::broken)
-      throw Rejected(std::string("the content ") + scanner.what() + ", at byte " + std::to_string(at));
-    if (step.event == ArrayScanner::Event::more) break;
-  }
-  if (!scanner.closed()) throw Rejected("the content ends inside its array");
-}
-
 }  // namespace
 
 FileSink::FileSink(FileSinkSettings settings) : settings_(std::move(settings)), template_(inspect(settings_.path)) {
@@ -233,7 +215,7 @@ void FileSink::write_file(FlowFile file, const std::string& path, std::int64_t n
   if (options_.file.layout != Layout::bytes) {
     const auto content = file.content();
     const auto form = form_of(content);
-    if (form == ContentForm::object || form == ContentForm::array) records_of(content, form, records_);
+    if (form == ContentForm::object || form == ContentForm::array) append_records(records_, content, form);
   }
   if (settings_.mode == "file_each") {
     write_content(file, files_->separate(path, now));

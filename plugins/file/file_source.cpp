@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
+#include "clear_away.h"
 #include "weir/errors.h"
 
 namespace weir::file {
@@ -318,23 +318,10 @@ void FileSource::clear_away(Session& session, const std::string& path) {
   if (!status(path, s)) return forget(session, path);
   if (!at->second.unchanged(s)) return;  // the next search reads it again
   if (settings_.after == "delete") {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("delete", path, errno);
+    delete_file(path);
   } else {
-    make_directories(*settings_.move_to);
-    const auto name = name_of(path);
-    const auto dot = name.find('.', 1);
-    auto target = *settings_.move_to + '/' + name;
-    for (int number = 2; ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0;
-         ++number) {
-      if (errno == EXDEV)
-        throw Misconfigured("move_to, " + *settings_.move_to + ", is on another file system than " + path);
-      if (errno != EEXIST) fail("move to " + target, path, errno);
-      target = *settings_.move_to + '/' + name.substr(0, dot) + '-' + std::to_string(number) +
-               (dot == std::string::npos ? "" : name.substr(dot));
-    }
-    sync_directory(*settings_.move_to);
+    move_file(path, *settings_.move_to);
   }
-  sync_directory(directory_of(path));
   forget(session, path);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "line_cutter.h"
+#include "weir/errors.h"
 
 namespace weir::file {
 
@@ -113,6 +114,23 @@ void append_as_line(std::string& to, std::string_view record) {
     while (!record.empty() && is_space(record.front())) record.remove_prefix(1);
   }
   to += '\n';
+}
+
+void append_records(std::string& to, std::string_view content, ContentForm form) {
+  if (form == ContentForm::object) return append_as_line(to, content);
+  ArrayScanner scanner;
+  std::size_t at = 0;
+  std::size_t begin = 0;
+  while (true) {
+    const auto step = scanner.next(content, at);
+    at = step.position;
+    if (step.event == ArrayScanner::Event::begin) begin = at;
+    if (step.event == ArrayScanner::Event::end) append_as_line(to, content.substr(begin, at - begin));
+    if (step.event == ArrayScanner::Event::broken)
+      throw Rejected(std::string("the content ") + scanner.what() + ", at byte " + std::to_string(at));
+    if (step.event == ArrayScanner::Event::more) break;
+  }
+  if (!scanner.closed()) throw Rejected("the content ends inside its array");
 }
 
 ContentForm form_of(std::string_view content) {

@@ -58,6 +58,9 @@ void append_as_line(std::string& to, std::string_view record);
 /// How the records of a FlowFile's content stand: what record processors call its form.
 enum class ContentForm { empty, lines, object, array };
 
+/// Appends the records of an object or array, each as one line. Throws Rejected where an array is broken.
+void append_records(std::string& to, std::string_view content, ContentForm form);
+
 /// `lines` where every line holds a whole object or other value, by its first and last byte.
 ContentForm form_of(std::string_view content);
 
