@@ -188,7 +188,8 @@ class Engine {
   bool stopped_ = false;
   bool stop_waiting_ = false;
   bool ended_ = false;
-  std::uint32_t active_ = 0;  ///< posted or running, of all instances
+  std::uint64_t held_bytes_ = 0;  ///< held since the last cut
+  std::uint32_t active_ = 0;      ///< posted or running, of all instances
   std::uint64_t epoch_number_ = 0;
   std::string fatal_;          ///< the store is not to be written any more
   std::string batch_failure_;  ///< batch mode cannot end well, but what was done is kept

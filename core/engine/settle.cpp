@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t kFirstBackoff = 100'000'000;       // 100 ms
 constexpr std::int64_t kLongestBackoff = 30'000'000'000;  // 30 s
 constexpr std::uint32_t kDefectAttempts = 3;
+constexpr std::uint64_t kHeldBytesPerEpoch = 32 * MiB;
 
 std::int64_t backoff(std::uint32_t failures) {
   return std::min(kLongestBackoff, kFirstBackoff << std::min(failures, 16U));
@@ -106,6 +107,7 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
     for (std::uint32_t i = 0; i < prepared.settled; ++i) {
       if (outcome.inputs[i] != Disposition::held) continue;
       const auto sequence = prepared.session->sequence(i);
+      held_bytes_ += input.batch->items[input.offset + i].size;
       connection->hold(sequence);
       instance.held.push_back({sequence, connection->number(), input.batch, input.offset + i});
     }
@@ -155,7 +157,8 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
   if (outcome.again) instance.poll_wanted = true;
   if (outcome.finished) instance.source_ended = true;
   instance.tokens.insert(instance.tokens.end(), outcome.tokens.begin(), outcome.tokens.end());
-  touch(store::Arena::total_bytes() > options_.memory_budget);
+  // What a sink holds is finished by the epoch: the more it holds, the sooner.
+  touch(store::Arena::total_bytes() > options_.memory_budget || held_bytes_ > kHeldBytesPerEpoch);
   if (was_full && !connection->full()) consider(*connection->from);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <mutex>
 #include <new>
 
 namespace weir::store {
@@ -10,10 +12,61 @@ namespace weir::store {
 namespace {
 constexpr std::uint64_t kFirstBlock = 1024;
 constexpr std::uint64_t kLargestBlock = 1024 * 1024;
+
+/// Large blocks come and go all the time, mostly in a few sizes: those freed last are given out first, still mapped and
+/// perhaps still in the cache. Without it a flow of large FlowFiles spends most of its time in page faults.
+class BlockPool {
+ public:
+  static constexpr std::uint64_t kSmallest = 64 * 1024;
+  static constexpr std::uint64_t kLargest = 4 * 1024 * 1024;
+  static constexpr std::uint64_t kKept = 32 * 1024 * 1024;
+
+  char* get(std::uint64_t size) {
+    if (size >= kSmallest && size <= kLargest) {
+      const std::lock_guard lock(mutex_);
+      for (auto at = free_.rbegin(); at != free_.rend(); ++at) {
+        if (at->size != size) continue;
+        auto* data = at->data;
+        free_.erase(std::next(at).base());
+        kept_ -= size;
+        return data;
+      }
+    }
+    auto* data = static_cast<char*>(std::malloc(size));
+    if (data == nullptr) throw std::bad_alloc();
+    return data;
+  }
+  void put(char* data, std::uint64_t size) {
+    if (size >= kSmallest && size <= kLargest) {
+      const std::lock_guard lock(mutex_);
+      if (kept_ + size <= kKept) {
+        free_.push_back({data, size});
+        kept_ += size;
+        return;
+      }
+    }
+    std::free(data);
+  }
+
+ private:
+  struct Free {
+    char* data;
+    std::uint64_t size;
+  };
+  std::mutex mutex_;
+  std::vector<Free> free_;
+  std::uint64_t kept_ = 0;
+};
+
+BlockPool& pool() {
+  static auto* instance = new BlockPool;  // outlives every arena, also those of static objects
+  return *instance;
+}
+
 }  // namespace
 
 Arena::~Arena() {
-  for (const auto& block : blocks_) std::free(block.data);
+  for (const auto& block : blocks_) pool().put(block.data, block.size + kPadding);
   total_.fetch_sub(bytes_, std::memory_order_relaxed);
 }
 
@@ -23,8 +76,7 @@ char* Arena::allocate(std::uint64_t size, std::uint64_t align) {
   if (next_ == nullptr || static_cast<std::uint64_t>(end_ - next_) < size + pad) {
     const auto grown = blocks_.empty() ? kFirstBlock : std::min(kLargestBlock, blocks_.back().size * 2);
     const auto block_size = std::max(size, grown);
-    auto* data = static_cast<char*>(std::malloc(block_size + kPadding));
-    if (data == nullptr) throw std::bad_alloc();
+    auto* data = pool().get(block_size + kPadding);
     std::memset(data + block_size, 0, kPadding);
     blocks_.push_back({data, block_size});
     bytes_ += block_size + kPadding;
