@@ -28,8 +28,8 @@ using weir::api::test::ParsedFamily;
 struct Fresh {
   Fresh() {
     FlowBuilder flow;
-    flow.processor("source", "Count").processor("gone", "Do").connect("source", "success", "gone");
-    scripts()["source"].count = 5;
+    flow.processor("before", "Count").processor("gone", "Do").connect("before", "success", "gone");
+    scripts()["before"].count = 5;
     scripts()["gone"].process = [](weir::FlowFile, weir::Session&) { throw weir::Unavailable("not today"); };
     Run run(folder.path(), flow, false);
     run.start();
@@ -136,7 +136,7 @@ TEST_CASE_FIXTURE(Fresh, "metrics count what flowed, by processor and relationsh
   CHECK(s.value("weir_epoch_number") > 1);
   CHECK(s.value("weir_epoch_failures_total") == 0);
   CHECK(s.value("weir_build_info", {{"version", "1.2.3"}}) == 1);
-  CHECK(s.value("weir_orphaned_flowfiles", {{"connection", "test/source/success/gone"}}) == 5);
+  CHECK(s.value("weir_orphaned_flowfiles", {{"connection", "test/before/success/gone"}}) == 5);
   auto finished = of("sink");
   finished["status"] = "finished";
   CHECK(s.value("weir_processor_status", finished) == 1);
@@ -250,7 +250,6 @@ TEST_CASE_FIXTURE(Fresh, "pages are read, not written, and those that do not exi
   for (const auto* page : {"/", "/metrics", "/healthz", "/readyz"}) {
     CHECK(s.get(page, "POST").status == 405);
     CHECK(s.get(page, "DELETE").allow == "GET, HEAD");
-    CHECK(s.get(page, "HEAD").body == s.get(page, "HEAD").body.substr(0));
   }
   CHECK(s.get("/metrics").type == "text/plain; version=0.0.4; charset=utf-8");
 }
