@@ -75,8 +75,8 @@ class Instance final : public abi::Context {
   const flow::Processor& definition() const { return definition_; }
   const flow::Flow& flow_definition() const { return flow_; }
   std::uint32_t number() const { return number_; }
-  bool is_source() const { return (definition_.type->spec()->flags & abi::kSource) != 0; }
-  bool is_blocking() const { return (definition_.type->spec()->flags & abi::kBlocking) != 0; }
+  bool is_source() const { return (flags_ & abi::kSource) != 0; }
+  bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
   std::string full_name() const { return flow_.name + "/" + definition_.name; }
 
   // What follows is guarded by the engine's lock, but for `processor`, which the running session uses alone.
@@ -129,6 +129,7 @@ class Instance final : public abi::Context {
   const flow::Flow& flow_;
   const flow::Processor& definition_;
   const std::uint32_t number_;
+  const std::uint32_t flags_;  ///< of its spec
   std::string folder_;
   std::shared_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;

@@ -102,25 +102,26 @@ std::uint32_t SessionBuilder::create(const std::uint32_t* parents, std::uint32_t
   return handle;
 }
 
-void SessionBuilder::flush_staged(Outcome::Extra& e) {
-  e.writer->append(e.staged);
-  e.staged.clear();
+void SessionBuilder::flush_staged(Outcome::Large& large) {
+  large.writer->append(large.staged);
+  large.staged.clear();
 }
 
 char* SessionBuilder::append(std::uint32_t handle, std::uint64_t size) {
   auto& e = extra(handle);
   output_bytes_ += size;
   const auto old_size = e.item.size;
-  if (!e.writer && old_size + size > kSpillContent) {
-    e.writer = write_content_(context_);
+  if (!e.large && old_size + size > kSpillContent) {
+    e.large = std::make_unique<Outcome::Large>();
+    e.large->writer = write_content_(context_);
     if ((e.item.flags & abi::kExternal) != 0) throw std::logic_error("cannot append to content shared from a file");
-    e.writer->append({e.item.data, old_size});
+    e.large->writer->append({e.item.data, old_size});
   }
   e.item.size += size;
-  if (e.writer) {
-    flush_staged(e);
-    e.staged.resize(size);
-    return e.staged.data();
+  if (e.large) {
+    flush_staged(*e.large);
+    e.large->staged.resize(size);
+    return e.large->staged.data();
   }
   auto* data = const_cast<char*>(e.item.data);
   if (e.capacity - old_size >= size && e.capacity >= old_size) return data + old_size;
@@ -140,10 +141,10 @@ void SessionBuilder::shrink(std::uint32_t handle, std::uint64_t size) {
   auto& e = extra(handle);
   if (size > e.item.size) throw std::logic_error("shrink: larger than the content");
   const auto cut = e.item.size - size;
-  if (e.writer) {
-    if (cut > e.staged.size())
+  if (e.large) {
+    if (cut > e.large->staged.size())
       throw std::logic_error("shrink: only what the last append added can be cut off large content");
-    e.staged.resize(e.staged.size() - cut);
+    e.large->staged.resize(e.large->staged.size() - cut);
   } else if (e.capacity != 0) {
     out_.arena->give_back(e.item.data, e.capacity, size);
     e.capacity = size;
@@ -155,7 +156,7 @@ void SessionBuilder::share(std::uint32_t handle, std::uint32_t from, std::uint64
   auto& e = extra(handle);
   const auto& source = *item(from);
   if (offset > source.size || size > source.size - offset) throw std::logic_error("share: outside of the content");
-  if (!is_input(from) && out_.extras[from - in_.count].writer)
+  if (!is_input(from) && out_.extras[from - in_.count].large)
     throw std::logic_error("share: content that is being written to a file cannot be shared");
   output_bytes_ += size / 16;  // costs its FlowFile, not its bytes
   e.capacity = 0;
@@ -451,13 +452,13 @@ void SessionBuilder::finish() {
                                  ? "a created FlowFile was neither transferred nor dropped"
                                  : "a held FlowFile was taken up, but neither finished nor held again");
     }
-    if (e.writer && e.disposition == Disposition::transferred) {
-      flush_staged(e);
-      const auto* external = out_.arena->add(e.writer->finish());
+    if (e.large && e.disposition == Disposition::transferred) {
+      flush_staged(*e.large);
+      const auto* external = out_.arena->add(e.large->writer->finish());
       e.item.data = static_cast<const char*>(static_cast<const void*>(external));
       e.item.flags |= abi::kExternal;
     }
-    e.writer.reset();
+    e.large.reset();
   }
 }
 

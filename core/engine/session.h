@@ -58,6 +58,10 @@ struct Outcome {
     std::uint32_t relationship;
     std::uint32_t handle;
   };
+  struct Large {  ///< content on its way to a file
+    std::unique_ptr<store::ContentWriter> writer;
+    std::string staged;  ///< what the last append made room for
+  };
   struct Extra {  ///< a handle beyond the inputs: a held FlowFile taken up again, or a created one
     abi::Item item{};
     std::uint32_t held = abi::kNone;  ///< index into SessionInput::held
@@ -68,8 +72,7 @@ struct Outcome {
     Disposition disposition = Disposition::none;
     std::uint64_t capacity = 0;            ///< bytes of content room; beyond item.size free
     std::uint32_t attribute_capacity = 0;  ///< 0: the attributes are shared
-    std::unique_ptr<store::ContentWriter> writer;
-    std::string staged;
+    std::unique_ptr<Large> large;          ///< set once its content goes to a file
   };
   struct Event {
     std::string type;
@@ -175,7 +178,7 @@ class SessionBuilder final : public abi::Session {
   void dispose(std::uint32_t handle, Disposition disposition);
   abi::Attribute* make_attributes_writable(std::uint32_t handle, std::uint32_t room);
   void remember_state(std::string_view key);
-  void flush_staged(Outcome::Extra& extra);
+  void flush_staged(Outcome::Large& large);
 
   SessionInput in_;
   WriteContent write_content_;

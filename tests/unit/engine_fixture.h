@@ -30,11 +30,11 @@ struct Collected {
 
 /// Everything the test processors do beyond passing on is decided here, by processor name.
 struct Script {
-  std::function<void(FlowFile, Session&)> process;           ///< of a Do processor
-  std::function<void(Session&, std::uint64_t)> poll;         ///< of a source: what it emits, given its position
+  std::function<void(FlowFile, Session&)> process;    ///< of a Do processor
+  std::function<void(Session&, std::uint64_t)> poll;  ///< of a source: what it emits, given its position
   std::function<void(Session&)> tick, flush, finish;
   std::function<void(std::uint64_t)> durable;
-  std::uint64_t count = 0;       ///< a source emits this many FlowFiles, "0", "1", …
+  std::uint64_t count = 0;  ///< a source emits this many FlowFiles, "0", "1", …
   std::uint64_t batch = 100;
 };
 
