@@ -45,7 +45,8 @@ int main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::help);
   std::vector<std::string> plugins;
   const auto add_plugins = [&plugins](CLI::App* command) {
-    command->add_option("--plugins", plugins, "Folders or files with plugins, before the usual places");
+    command->add_option("--plugins", plugins, "A folder or file with plugins, before the usual places")
+        ->allow_extra_args(false);
   };
 
   weir::cli::RunOptions run;
@@ -55,7 +56,7 @@ int main(int argc, char** argv) {
   run_command->add_option("--data", run.data, "Where queues, state and provenance are kept")->capture_default_str();
   run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
   run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
-  run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->take_all();
+  run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->allow_extra_args(false);
   auto* idle = run_command->add_flag("--until-idle", run.until_idle,
                                      "End when the sources have nothing more and all has flowed");
   run_command->add_option("--for", run_for, "End after a time, such as 30s")->excludes(idle);
@@ -76,7 +77,8 @@ int main(int argc, char** argv) {
   weir::cli::ValidateOptions validate;
   auto* validate_command = app.add_subcommand("validate", "Say everything that is wrong with flows, before they run");
   validate_command->add_option("flows", validate.flows, "Flow files")->required();
-  validate_command->add_option("--param", validate.parameters, "NAME=VALUE of a flow's parameter")->take_all();
+  validate_command->add_option("--param", validate.parameters, "NAME=VALUE of a flow's parameter")
+      ->allow_extra_args(false);
   add_plugins(validate_command);
 
   weir::cli::ProcessorsOptions processors;
@@ -95,7 +97,7 @@ int main(int argc, char** argv) {
   auto* eval_command = app.add_subcommand("eval", "Try an SQL expression, or a SELECT, on records from standard input");
   eval_command->add_option("sql", sql, "An expression such as 'temperature * 2', or SELECT … FROM record")->required();
   eval_command->add_flag("--per-flowfile", eval.per_flowfile, "Run a SELECT over all records at once");
-  eval_command->add_option("--attribute", attributes, "NAME=VALUE that attr('NAME') finds")->take_all();
+  eval_command->add_option("--attribute", attributes, "NAME=VALUE that attr('NAME') finds")->allow_extra_args(false);
 
   weir::cli::ProvenanceOptions provenance;
   auto* provenance_command =

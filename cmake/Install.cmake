@@ -1,0 +1,24 @@
+# Two components: `runtime` is the command and its plugins, `sdk` is what a plugin outside this tree is built with.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+if(TARGET weir)
+  install(TARGETS weir RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+endif()
+get_property(plugins GLOBAL PROPERTY WEIR_PLUGINS)
+if(plugins)
+  install(TARGETS ${plugins} LIBRARY DESTINATION lib/weir/plugins COMPONENT runtime)
+endif()
+
+install(DIRECTORY core/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk PATTERN testkit.h EXCLUDE)
+install(TARGETS weir_sdk EXPORT WeirTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT WeirTargets NAMESPACE Weir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Weir COMPONENT sdk)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES cmake/WeirConfig.cmake cmake/WeirPlugin.cmake ${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Weir COMPONENT sdk)
+
+# A target for everything a user needs to run flows.
+add_custom_target(ready)
+if(TARGET weir)
+  add_dependencies(ready weir ${plugins})
+endif()
