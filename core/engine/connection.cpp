@@ -16,7 +16,7 @@ constexpr std::uint64_t kReadAhead = 2'000;
 
 void Connection::recover(const store::RecoveredConnection& recovered) {
   next_ = durable_next_ = recovered.next;
-  taken_ = cursor_ = durable_cursor_ = cut_cursor_ = recovered.cursor;
+  taken_ = cursor_ = recovered.cursor;
   cursor_offset_ = recovered.cursor_offset;
   for (const auto& stored : recovered.segments) {
     const auto end = stored.first + stored.count;
@@ -30,6 +30,14 @@ void Connection::recover(const store::RecoveredConnection& recovered) {
     for (std::uint64_t i = 0; i < interval.count; ++i)
       retry_[interval.first + i] = {{interval.first + i, 0, 0}, nullptr, 0, false};
   }
+  durable_cursor_ = cut_cursor_ = first_not_done();
+}
+
+std::uint64_t Connection::first_not_done() const {
+  auto first = cursor_;
+  if (!held_.empty()) first = std::min(first, held_.begin()->first);
+  if (!retry_.empty()) first = std::min(first, retry_.begin()->first);
+  return first;
 }
 
 std::uint64_t Connection::push(store::BatchRef batch, std::uint32_t offset, std::uint32_t count, std::uint64_t bytes) {
@@ -285,7 +293,8 @@ store::ConnectionChange Connection::cut() {
   store::ConnectionChange change;
   change.connection = number_;
   change.next = next_;
-  change.cursor = cut_cursor_ = cursor_;
+  change.cursor = cursor_;
+  cut_cursor_ = first_not_done();
   change.cursor_offset = cursor_offset_;
   for (const auto& [sequence, held] : held_) {
     if (!change.held.empty() && change.held.back().first + change.held.back().count == sequence) {

@@ -108,6 +108,7 @@ class Connection {
 
   std::uint64_t next() const { return next_; }
   std::uint64_t cursor() const { return cursor_; }
+  /// The first sequence not done in the last durable epoch: held entries and retries are not done.
   std::uint64_t durable_cursor() const { return durable_cursor_; }
   std::uint64_t durable_next() const { return durable_next_; }
   /// Queued and in sessions, not held.
@@ -134,6 +135,7 @@ class Connection {
     std::uint64_t end() const { return first + count; }
   };
 
+  std::uint64_t first_not_done() const;
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
   std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }
   Taken take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store);

@@ -50,7 +50,8 @@ const Spec<GenerateSettings>& generate_flowfile_spec() {
               "rate: 1000/s\n"
               "select: >\n"
               "  SELECT printf('s-%04d', seq % 1000) AS sensor_id, now() AS timestamp,\n"
-              "         round(20 + 5 * sin(seq / 1000.0), 2) AS temperature\n")
+              "         round(20 + 5 * sin(seq / 1000.0), 2) AS temperature\n"
+              "  FROM seq\n")
           .property("rate", &GenerateSettings::rate,
                     {.help = "Records a second. Unset: as many as back pressure lets through.",
                      .example = "1000/s",
@@ -73,7 +74,7 @@ const Spec<GenerateSettings>& generate_flowfile_spec() {
           .property("select", &GenerateSettings::select,
                     {.help = "A SELECT over `seq`; each row of its result is a JSON object. A seq without a row is "
                              "left out; one may also have several.",
-                     .example = "SELECT seq AS id, random() % 100 AS value",
+                     .example = "SELECT seq AS id, random() % 100 AS value FROM seq",
                      .kind = Kind::select})
           .property("size", &GenerateSettings::size,
                     {.help = "Content of this many bytes, up to any size: see `fill`.",
