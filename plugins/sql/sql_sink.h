@@ -1,0 +1,76 @@
+#pragma once
+// SqlSink: records as rows of a SQL table.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "progress_table.h"
+#include "row_writer.h"
+#include "target.h"
+#include "weir/processor.h"
+
+namespace weir::sqlite {
+
+struct SqlSinkSettings {
+  std::optional<std::string> url;
+  std::optional<std::string> database;
+  std::string table;
+  std::string mode = "insert";
+  std::vector<std::string> key;
+  std::vector<std::pair<std::string, std::string>> columns;
+  bool create = true;
+};
+
+const Spec<SqlSinkSettings>& sql_sink_spec();
+
+/// A step inserts in the open transaction and holds its inputs; flush() commits, and finishes them. With exactly once,
+/// each step also writes into the transaction how far it is.
+class SqlSink final : public Processor {
+ public:
+  explicit SqlSink(SqlSinkSettings settings);
+  void start(Context& context) override;
+  void step(Batch batch, Session& session) override;
+  void flush(Session& session) override;
+
+ private:
+  /// A held FlowFile, and what became of it. In the order of the session's held ones.
+  struct Written {
+    std::string connection;
+    std::uint64_t sequence;
+    std::uint64_t transaction;
+    std::vector<RejectedRecord> rejected;
+  };
+
+  void match_held(Session& session);
+  bool lost() const;
+  Written write(Session& session, FlowFile file, const std::string& connection, std::uint64_t transaction);
+  void write_again(Session& session, const std::vector<FlowFile>& files);
+  template <class Work>
+  void in_savepoint(Work&& work);
+  void conclude(Session& session, FlowFile file, const Written& written);
+
+  SqlSinkSettings settings_;
+  std::string path_;
+  std::shared_ptr<Target> target_;
+  std::optional<RowWriter> rows_;
+  weir::Statement records_;
+
+  std::optional<ProgressTable> progress_table_;  ///< of exactly once
+  std::map<std::string, ExactlyOnceProgress, std::less<>> progress_;
+  std::map<std::string, std::uint64_t, std::less<>> first_;  ///< where each connection began at start
+  bool rejections_stored_ = true;
+
+  std::vector<Written> written_;
+  std::size_t finished_ = 0;  ///< of written_, by the last flush: true once its session is committed
+
+  Metric rows_metric_;
+  Metric rejected_metric_;
+  Metric commits_metric_;
+};
+
+}  // namespace weir::sqlite

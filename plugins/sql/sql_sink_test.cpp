@@ -1,0 +1,430 @@
+#include <doctest/doctest.h>
+#include <sqlite3.h>
+
+#include "database.h"
+#include "temporary_folder.h"
+#include "weir/errors.h"
+#include "weir/plugin.h"
+#include "weir/testkit.h"
+
+extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
+
+namespace {
+
+using weir::sqlite::Database;
+using weir::sqlite::Statement;
+using weir::sqlite::TemporaryFolder;
+using weir::testkit::Options;
+using weir::testkit::Runner;
+
+const char* const kRecord = R"(
+id: {type: text, required: true}
+at: {type: time, format: unix_ms}
+temperature: {type: number}
+n: {type: integer}
+ok: {type: boolean}
+)";
+
+const weir::abi::ProcessorType* type() {
+  return weir::testkit::find_type(weir_plugin_abi_1(), "SqlSink");
+}
+
+/// A runner that writes to the table t of a database in a folder of its own.
+struct Sink {
+  TemporaryFolder folder;
+  std::string properties;
+  std::optional<Runner> runner;
+  explicit Sink(const std::string& more = "", Options options = {.record = kRecord})
+      : properties("database: " + folder / "x.db" + "\ntable: t\n" + more) {
+    runner.emplace(type(), properties, options);
+  }
+  Sink(const std::string& before, const std::string& more, Options options = {})
+      : properties("database: " + folder / "x.db" + "\ntable: t\n" + more) {
+    Database(folder / "x.db").execute(before);
+    runner.emplace(type(), properties, options);
+  }
+  Runner* operator->() { return &*runner; }
+  void write(std::string_view content) {
+    runner->push(content);
+    runner->run();
+    runner->durable();
+  }
+  /// All rows, values joined by | and rows by newlines, of a reader's own connection.
+  std::string rows(const std::string& sql) {
+    Database reader(folder / "x.db");
+    Statement statement(reader, sql);
+    std::string text;
+    while (statement.step()) {
+      if (!text.empty()) text += '\n';
+      for (int i = 0; i < 10; ++i) {
+        const auto value = statement.text(i);
+        if (value.data() == nullptr && i > 0 && statement.text(i + 1).data() == nullptr &&
+            statement.text(i + 2).data() == nullptr)
+          break;
+        text += (i == 0 ? "" : "|") + std::string(value);
+      }
+    }
+    return text;
+  }
+};
+
+std::string refusal(const TemporaryFolder& folder, const std::string& more, const char* record = kRecord) {
+  try {
+    Runner runner(type(), "database: " + folder / "x.db" + "\n" + more, {.record = record});
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("records become rows of a table made from the declaration") {
+  Sink sink;
+  CHECK(sink.rows("SELECT group_concat(name || ' ' || type || ' ' || \"notnull\", ', ') FROM pragma_table_info('t')") ==
+        "id TEXT 1, at TEXT 0, temperature REAL 0, n INTEGER 0, ok INTEGER 0");
+  sink.write(R"({"id":"a","at":1700000000123,"temperature":80.1,"n":9007199254740993,"ok":true})");
+  sink.write(R"({"id":"b"})");
+  CHECK(sink.rows("SELECT id, at, typeof(temperature), temperature, n, ok FROM t WHERE id = 'a'") ==
+        "a|2023-11-14T22:13:20.123Z|real|80.1|9007199254740993|1");
+  CHECK(sink.rows("SELECT count(*) FROM t WHERE at IS NULL AND temperature IS NULL AND n IS NULL AND ok IS NULL") ==
+        "1");
+  CHECK(sink->held() == 0);
+  CHECK(sink->queued() == 0);
+  REQUIRE(sink->events().size() == 2);
+  CHECK(sink->events()[0].type == "SEND");
+  CHECK(sink->events()[0].transit_uri == "sqlite:" + std::filesystem::canonical(sink.folder / "x.db").string());
+}
+
+TEST_CASE("FlowFiles stay held until their transaction is committed, and readers see them then") {
+  Sink sink;
+  sink->push(R"({"id":"a"})");
+  sink->run();
+  CHECK(sink->held() == 1);
+  CHECK(sink.rows("SELECT count(*) FROM t") == "0");
+  sink->push(R"({"id":"b"})");
+  sink->run();
+  CHECK(sink->held() == 2);
+  sink->flush();
+  CHECK(sink->held() == 0);
+  CHECK(sink.rows("SELECT count(*) FROM t") == "2");
+  CHECK(sink->metric("sql_commits") == 1);
+}
+
+TEST_CASE("arrays, lines and single objects are written, also thousands at once") {
+  Sink sink;
+  std::string lines;
+  for (int i = 0; i < 9000; ++i) lines += R"({"id":"x","n":)" + std::to_string(i) + "}\n";
+  sink->push(lines);
+  sink->push(R"([{"id":"y","n":1},{"id":"y","n":2}])");
+  sink->push("[]");
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT count(*), sum(n) FROM t") == "9002|" + std::to_string(8999 * 4500 + 3));
+  CHECK(sink->take("failure").empty());
+  CHECK(sink->held() == 0);
+}
+
+TEST_CASE("without a declaration the first record makes the table, and says what later ones may hold") {
+  Sink sink("", Options{});
+  sink.write("{\"a\":1,\"b\":\"x\",\"c\":1.5,\"d\":[1, 2],\"e\":null,\"order\":true}\n{\"e\":\"later\"}");
+  CHECK(sink.rows("SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('t')") ==
+        "a INTEGER, b TEXT, c REAL, d TEXT, e TEXT, order INTEGER");
+  CHECK(sink.rows("SELECT a, b, c, d, \"order\" FROM t WHERE a = 1") == "1|x|1.5|[1, 2]|1");
+  sink.write(R"({"a":1,"new":2})");
+  const auto failed = sink->take("failure");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].content == R"({"a":1,"new":2})");
+  CHECK(failed[0].attributes.at("error.message").find("the field new has no column in table t") == 0);
+}
+
+TEST_CASE("garbage before the first record does not make the table") {
+  Sink sink("", Options{});
+  sink.write("garbage");
+  sink.write("{}");
+  CHECK(sink->take("failure").size() == 2);
+  CHECK(sink.rows("SELECT count(*) FROM sqlite_master WHERE name = 't'") == "0");
+  sink.write("garbage\n{\"a\":1}\n");
+  CHECK(sink->take("failure").size() == 1);
+  CHECK(sink.rows("SELECT a FROM t") == "1");
+}
+
+TEST_CASE("an existing table decides what is written where there is no declaration") {
+  Sink sink("CREATE TABLE t (row INTEGER PRIMARY KEY, A TEXT, b REAL)", "", {});
+  sink.write(R"({"A":"x","b":1})");
+  CHECK(sink.rows("SELECT row, A, b FROM t") == "1|x|1.0");
+}
+
+TEST_CASE("columns say what goes where, in SQL") {
+  Sink sink("columns: {sensor: id, fahrenheit: temperature * 1.8 + 32, \"limit\": n}\n");
+  sink.write(R"({"id":"a","temperature":20,"n":3})");
+  CHECK(sink.rows("SELECT sensor, fahrenheit, \"limit\" FROM t") == "a|68.0|3");
+}
+
+TEST_CASE("a record that does not fit goes to failure with its reason, the others are written") {
+  Sink sink;
+  const std::string wrong = R"({"id":"b","temperature":"warm"})";
+  const std::string no_id = R"({"temperature":1})";
+  const std::string fraction = R"({"id":"c","n":1.5})";
+  const std::string broken = R"({"id":"d","x":tru})";
+  const std::string escape = R"({"id":"e","x":"\x"})";
+  sink.write(R"({"id":"a","temperature":1})"
+             "\n" +
+             wrong + "\n" + no_id + "\n" + fraction + "\n" + broken + "\n" + escape + "\n" + R"({"id":"z"})" + "\n");
+  CHECK(sink.rows("SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)") == "a,z");
+  const auto failed = sink->take("failure");
+  const auto reason = [&](const std::string& record) -> std::string {
+    for (const auto& f : failed) {
+      if (f.content.find(record) != std::string::npos) return f.attributes.at("error.message");
+    }
+    return "not found: " + record;
+  };
+  CHECK(reason(wrong).find("temperature") != std::string::npos);
+  CHECK(reason(no_id).find("id") != std::string::npos);
+  CHECK(reason(fraction).find("n") != std::string::npos);
+  CHECK(reason(broken).find("at byte") != std::string::npos);
+  CHECK(reason(escape).find("escape") != std::string::npos);
+  CHECK(sink->metric("sql_rejected_records") == 5);
+  CHECK(sink->held() == 0);
+}
+
+TEST_CASE("a FlowFile that is rejected as a whole keeps its bytes and attributes") {
+  Sink sink;
+  sink->push(" {\"id\" : 7.0} ", {{"topic", "x"}});
+  sink->run();
+  sink->durable();
+  const auto failed = sink->take("failure");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].content == " {\"id\" : 7.0} ");
+  CHECK(failed[0].attributes.at("topic") == "x");
+  CHECK(failed[0].parents == std::vector<std::uint64_t>{0});
+}
+
+TEST_CASE("values that SQLite would bend into a column of another type are rejected") {
+  Sink sink("CREATE TABLE t (i INTEGER, r REAL, s TEXT, any)", "");
+  sink.write(R"({"i":1,"r":2,"s":80.10,"any":"x"})");
+  sink.write(R"({"i":"x"})");
+  sink.write(R"({"i":1.5})");
+  sink.write(R"({"i":123456789012345678901})");
+  sink.write(R"({"r":"x"})");
+  CHECK(sink.rows("SELECT i, typeof(r), s, any FROM t") == "1|real|80.10|x");
+  CHECK(sink->take("failure").size() == 4);
+}
+
+TEST_CASE("a constraint of the table rejects the record that breaks it") {
+  Sink sink("CREATE TABLE t (id TEXT UNIQUE, n INTEGER CHECK (n < 10))", "");
+  sink.write("{\"id\":\"a\",\"n\":1}\n{\"id\":\"a\",\"n\":2}\n{\"id\":\"b\",\"n\":10}\n{\"id\":\"c\",\"n\":3}\n");
+  CHECK(sink.rows("SELECT group_concat(id) FROM t") == "a,c");
+  const auto failed = sink->take("failure");
+  REQUIRE(failed.size() == 2);
+  CHECK(failed[0].attributes.at("error.message").find("UNIQUE constraint failed: t.id") != std::string::npos);
+  CHECK(failed[1].attributes.at("error.message").find("CHECK constraint failed") != std::string::npos);
+}
+
+TEST_CASE("an upsert replaces the row of the same key") {
+  Sink sink("mode: upsert\nkey: [id, at]\n");
+  sink.write(R"({"id":"a","at":1000,"temperature":1})");
+  sink.write(R"({"id":"a","at":1000,"temperature":2,"n":5})");
+  sink.write(R"({"id":"a","at":2000,"temperature":3})");
+  sink.write(R"({"id":"a"})");
+  CHECK(sink.rows("SELECT temperature, n FROM t ORDER BY at LIMIT 1") == "2.0|5");
+  CHECK(sink.rows("SELECT count(*) FROM t") == "2");
+  CHECK(sink->take("failure").at(0).attributes.at("error.message") == "the key at is NULL");
+}
+
+TEST_CASE("settings and tables that cannot work are refused with what to do") {
+  const TemporaryFolder folder;
+  Database(folder / "x.db").execute("CREATE TABLE t (id TEXT, other TEXT)");
+  CHECK(refusal(folder, "table: t\n").find("has no column at, temperature, n, ok; it has id, other") !=
+        std::string::npos);
+  CHECK(refusal(folder, "table: missing\ncreate: false\n").find("does not exist") != std::string::npos);
+  CHECK(refusal(folder, "table: t\ncolumns: {id: id}\nmode: upsert\nkey: [id]\n").find("unique index") !=
+        std::string::npos);
+  CHECK(refusal(folder, "table: u\nmode: upsert\n").find("needs `key`") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nkey: [id]\n").find("mode: upsert") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nmode: upsert\nkey: [nobody]\n").find("nobody") != std::string::npos);
+  CHECK(refusal(folder, "table: weir_progress\n").find("reserved") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nurl: postgresql://x\n").find("either") != std::string::npos);
+  CHECK(refusal(folder, "table: u\ncolumns: {a: nobody}\n").find("nobody") != std::string::npos);
+}
+
+TEST_CASE("a url names the file too") {
+  const TemporaryFolder folder;
+  Runner runner(type(), "url: \"sqlite://" + folder / "y.db" + "\"\ntable: t\n", {.record = kRecord});
+  CHECK(std::filesystem::exists(folder / "y.db"));
+  CHECK_THROWS_WITH_AS(Runner(type(), "url: mysql:x\ntable: t\n", {}), doctest::Contains("no database known here"),
+                       std::exception);
+}
+
+TEST_CASE("while another program writes, the input waits and is then written once") {
+  Sink sink;
+  Database other(sink.folder / "x.db");
+  other.execute("BEGIN IMMEDIATE");
+  sink->push(R"({"id":"a"})");
+  CHECK_THROWS_WITH_AS(sink->run(), doctest::Contains("locked"), weir::Unavailable);
+  CHECK(sink->queued() == 1);
+  other.execute("COMMIT");
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT count(*) FROM t") == "1");
+}
+
+TEST_CASE("two sinks write to one file at the same time") {
+  const TemporaryFolder folder;
+  Runner a(type(), "database: " + folder / "x.db" + "\ntable: a\n", {.record = kRecord});
+  Runner b(type(), "database: " + folder / "x.db" + "\ntable: b\n", {.record = kRecord});
+  for (int i = 0; i < 5; ++i) {
+    a.push(R"({"id":"a"})");
+    b.push(R"({"id":"b"})");
+    a.run();
+    b.run();
+    if (i % 2 == 0) a.durable();
+  }
+  b.durable();
+  a.durable();
+  Database reader(folder / "x.db");
+  Statement count(reader, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)");
+  count.step();
+  CHECK(count.integer(0) == 5);
+  CHECK(count.integer(1) == 5);
+}
+
+TEST_CASE("rows of a transaction that was lost are written again from what is held, once") {
+  bool exactly_once = false;
+  SUBCASE("at least once") {}
+  SUBCASE("exactly once") {
+    exactly_once = true;
+  }
+  const TemporaryFolder folder;
+  const std::string database = "database: " + folder / "x.db" + "\ntable: ";
+  Runner sink(type(), database + "t\n", {.record = kRecord, .exactly_once = exactly_once});
+  // A second sink of the same file fails its commit, and with it that of the first.
+  Runner other(type(), database + "u\n", {.record = kRecord});
+  sink.push(R"({"id":"a"})");
+  sink.run();
+  other.push("{\"id\":\"" + std::string(100, 'x') + "\"}");
+  other.run();
+  const auto moved = folder / "moved.db";
+  std::filesystem::rename(folder / "x.db", moved);
+  CHECK_THROWS_AS(other.flush(), weir::Misconfigured);
+  std::filesystem::rename(moved, folder / "x.db");
+  sink.push(R"({"id":"b"})");
+  CHECK_THROWS_WITH_AS(sink.run(), doctest::Contains("written again"), weir::Unavailable);
+  CHECK(sink.held() == 1);
+  sink.durable();
+  sink.run();
+  sink.durable();
+  other.durable();
+  Database reader(folder / "x.db");
+  Statement rows(reader, "SELECT (SELECT group_concat(id) FROM t), (SELECT count(*) FROM u)");
+  rows.step();
+  CHECK(rows.text(0) == "a,b");
+  CHECK(rows.integer(1) == 1);
+}
+
+TEST_CASE("at least once: what was committed but not yet durable here is written again after a crash") {
+  Sink sink;
+  sink->push(R"({"id":"a"})");
+  sink->durable();
+  sink->run();
+  sink->flush();
+  sink->crash();
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT count(*) FROM t") == "2");
+}
+
+const Options kExactly{.record = kRecord, .exactly_once = true};
+
+TEST_CASE("exactly once: what was committed is not written again after a crash, what was not is") {
+  Sink sink("", kExactly);
+  for (const auto* id : {"a", "b"}) sink->push(std::string(R"({"id":")") + id + "\"}");
+  sink->run();
+  sink->flush();  // committed there, but not durable here
+  sink->push(R"({"id":"c"})");
+  sink->run();  // in a transaction that the crash takes back
+  sink->crash();
+  CHECK(sink->queued() == 3);
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT group_concat(id) FROM t") == "a,b,c");
+  CHECK(sink.rows("SELECT next FROM weir_progress") == "3");
+  sink->crash();
+  CHECK(sink->queued() == 0);
+  sink.write(R"({"id":"d"})");
+  CHECK(sink.rows("SELECT group_concat(id) FROM t") == "a,b,c,d");
+}
+
+TEST_CASE("exactly once: records that were rejected are rejected again, also where the table would take them now") {
+  Sink sink("CREATE TABLE t (id TEXT UNIQUE, n INTEGER)", "", {.exactly_once = true});
+  sink->push("{\"id\":\"a\"}\n{\"id\":\"a\",\"n\":1}\n");
+  sink->push(R"({"id":"a","n":2})");
+  sink->run();
+  sink->flush();
+  auto before = sink->take("failure");
+  REQUIRE(before.size() == 2);
+  Database(sink.folder / "x.db").execute("UPDATE t SET id = 'renamed'");
+  sink->crash();
+  sink->run();
+  sink->durable();
+  auto after = sink->take("failure");
+  REQUIRE(after.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(after[i].content == before[i].content);
+    CHECK(after[i].attributes.at("error.message") == before[i].attributes.at("error.message"));
+  }
+  CHECK(sink.rows("SELECT id FROM t") == "renamed");
+}
+
+TEST_CASE("exactly once: rejections are forgotten once they are durable") {
+  Sink sink("", kExactly);
+  for (int i = 0; i < 5; ++i) sink.write("garbage");
+  CHECK(sink->take("failure").size() == 5);
+  sink.write(R"({"id":"a"})");
+  sink.write(R"({"id":"a"})");
+  CHECK(sink.rows("SELECT count(*) FROM weir_rejected") == "0");
+}
+
+TEST_CASE("exactly once: a database restored from a backup stops the sink") {
+  Sink sink("", kExactly);
+  for (const auto* id : {"a", "b"}) sink.write(std::string(R"({"id":")") + id + "\"}");
+  SUBCASE("an old database misses what is finished here") {
+    Database(sink.folder / "x.db").execute("UPDATE weir_progress SET next = 1");
+    CHECK_THROWS_WITH_AS(sink->crash(), doctest::Contains("far side was probably restored"), weir::Misconfigured);
+  }
+  SUBCASE("an old data directory would hand over again what is there") {
+    Database(sink.folder / "x.db").execute("UPDATE weir_progress SET next = 10");
+    CHECK_THROWS_WITH_AS(sink->crash(), doctest::Contains("handed over only 2"), weir::Misconfigured);
+  }
+  SUBCASE("without any progress it begins at the durable cursor") {
+    Database(sink.folder / "x.db").execute("DELETE FROM weir_progress");
+    sink->crash();
+    sink.write(R"({"id":"c"})");
+    CHECK(sink.rows("SELECT group_concat(id) FROM t") == "a,b,c");
+    CHECK(sink.rows("SELECT next FROM weir_progress") == "3");
+  }
+}
+
+TEST_CASE("exactly once holds over crashes at any point") {
+  for (int crash_after = 0; crash_after < 12; ++crash_after) {
+    CAPTURE(crash_after);
+    Sink sink("", kExactly);
+    int steps = 0;
+    const auto maybe = [&] {
+      if (steps++ == crash_after) sink->crash();
+    };
+    for (int i = 0; i < 4; ++i) {
+      sink->push("{\"id\":\"" + std::to_string(i) + "\"}\n{\"id\":\"" + std::to_string(i) + "x\"}\n");
+      sink->run();
+      maybe();
+      sink->flush();
+      maybe();
+      sink->run();
+      sink->durable();
+      maybe();
+    }
+    sink->run();
+    sink->durable();
+    CHECK(sink.rows("SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY rowid)") == "0,0x,1,1x,2,2x,3,3x");
+  }
+}
+
+}  // namespace
