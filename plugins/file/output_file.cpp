@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <map>
 
 #include "json_scanner.h"
 #include "line_cutter.h"
@@ -145,15 +146,23 @@ void OutputFile::write_out() {
   buffer_.clear();
 }
 
-void OutputFile::commit() {
-  if (!dirty_) return;
+void OutputFile::begin_commit() {
   if (encoder_) encoder_->checkpoint(buffer_);
   write_out();
-  sync_data(fd_, state_.path);
+}
+
+void OutputFile::end_commit() {
   state_.length = written_;
   state_.records = records_;
   state_.member = encoder_ ? encoder_->member() : Member{};
   dirty_ = false;
+}
+
+void OutputFile::commit() {
+  if (!dirty_) return;
+  begin_commit();
+  sync_data(fd_, state_.path);
+  end_commit();
 }
 
 void OutputFile::end() {
@@ -164,11 +173,22 @@ void OutputFile::end() {
   }
 }
 
-void OutputFile::finish() {
-  end();
-  commit();
-  // What a crash left behind the length that counts is cut off before others see the file.
-  truncate_file(fd_, state_.length, state_.path);
+void commit_all(const std::vector<OutputFile*>& files) {
+  constexpr std::size_t kMany = 32;
+  if (files.size() < kMany || !sync_file_system_reports_errors()) {
+    for (auto* file : files) file->commit();
+    return;
+  }
+  std::map<std::uint64_t, const OutputFile*> one_of_device;
+  for (auto* file : files) {
+    if (!file->dirty_) continue;
+    file->begin_commit();
+    one_of_device.emplace(status(file->fd_, file->state_.path).st_dev, file);
+  }
+  for (const auto& [device, file] : one_of_device) sync_file_system(file->fd_, file->state_.path);
+  for (auto* file : files) {
+    if (file->dirty_) file->end_commit();
+  }
 }
 
 }  // namespace weir::file

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "encoder.h"
 #include "posix_file.h"
@@ -60,9 +61,6 @@ class OutputFile {
   void commit();
   /// Ends what needs an end: the array, the compressed stream. Nothing can be added afterwards.
   void end();
-  /// Ends it and commits.
-  void finish();
-
   const OutputState& state() const { return state_; }
   /// Bytes of the file so far, as far as they are known: compression may still hold some back.
   std::uint64_t size() const { return written_ + buffer_.size(); }
@@ -70,9 +68,13 @@ class OutputFile {
   bool dirty() const { return dirty_; }
   std::uint64_t records() const { return records_; }
 
+  friend void commit_all(const std::vector<OutputFile*>& files);
+
  private:
   void put(std::string_view bytes);
   void end_foreign_line();
+  void begin_commit();
+  void end_commit();
 
   const OutputOptions& options_;
   OutputState state_;
@@ -88,5 +90,9 @@ class OutputFile {
   bool needs_newline_ = false;  ///< what was in the file before ends in the middle of a line
   bool dirty_ = false;
 };
+
+/// Commits them all. Of many, each file system is synced as a whole (syncfs): 500 small files took 30 to 70 ms that
+/// way, and 1.2 s or more by an fdatasync each.
+void commit_all(const std::vector<OutputFile*>& files);
 
 }  // namespace weir::file

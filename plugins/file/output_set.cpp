@@ -139,7 +139,7 @@ OutputFile& OutputSet::at(const std::string& path, std::int64_t now) {
     if (known != by_key_.end()) {
       open_.splice(open_.end(), open_, known->second);
     } else {
-      if (open_.size() >= options_.max_open) close(open_.begin());
+      if (open_.size() >= options_.max_open) close({open_.begin()});
       insert(path, open(path, now), now);
     }
   }
@@ -159,7 +159,7 @@ void OutputSet::begin_epoch(std::int64_t now) {
   struct stat s{};
   if (!state.in_place() || (status(state.path, s) && s.st_ino == state.inode)) return;
   const auto path = last->key;
-  close(last);
+  close({last});
   insert(path, open(path, now), now);
 }
 
@@ -248,24 +248,29 @@ void OutputSet::completed(const OutputState& state) {
   complete_names_.insert(state.final_path);
 }
 
-void OutputSet::close(List::iterator file) {
-  if (file->file.state().in_place()) {
-    file->file.commit();
-  } else {
-    file->file.finish();
+void OutputSet::close(const std::vector<List::iterator>& files) {
+  std::vector<OutputFile*> outputs;
+  for (const auto file : files) {
+    if (!file->file.state().in_place()) file->file.end();
+    outputs.push_back(&file->file);
   }
-  completed(file->file.state());
-  closed_.insert(file->key);
-  if (file->dirty) dirty_.erase(std::find(dirty_.begin(), dirty_.end(), file));
-  by_key_.erase(file->key);
-  open_.erase(file);
+  commit_all(outputs);
+  for (const auto file : files) {
+    completed(file->file.state());
+    closed_.insert(file->key);
+    by_key_.erase(file->key);
+  }
+  const auto closed = [](const List::iterator& file) { return file->closed; };
+  for (const auto file : files) file->closed = true;
+  dirty_.erase(std::remove_if(dirty_.begin(), dirty_.end(), closed), dirty_.end());
+  for (const auto file : files) open_.erase(file);
 }
 
 void OutputSet::sync_separate() {
-  for (auto& file : separate_) {
-    file.commit();
-    completed(file.state());
-  }
+  std::vector<OutputFile*> outputs;
+  for (auto& file : separate_) outputs.push_back(&file);
+  commit_all(outputs);
+  for (const auto& file : separate_) completed(file.state());
   separate_.clear();
 }
 
@@ -274,21 +279,24 @@ void OutputSet::roll_if_full() {
   const auto& file = last->file;
   if ((options_.roll_size != 0 && file.size() >= options_.roll_size) ||
       (options_.roll_count != 0 && file.records() >= options_.roll_count))
-    close(last);
+    close({last});
 }
 
 void OutputSet::close_due(std::int64_t now) {
-  for (auto at = open_.begin(); at != open_.end();) {
-    const auto file = at++;
+  std::vector<List::iterator> due;
+  for (auto file = open_.begin(); file != open_.end(); ++file) {
     const bool idle = options_.close_idle.count() != 0 && now - file->last_used >= options_.close_idle.count();
     const bool old = options_.roll_age.count() != 0 && now - file->file.state().created >= options_.roll_age.count();
-    if (idle || old) close(file);
-    if (!idle && options_.roll_age.count() == 0) return;  // the rest was used later
+    if (idle || old) due.push_back(file);
+    if (!idle && options_.roll_age.count() == 0) break;  // the rest was used later
   }
+  close(due);
 }
 
 void OutputSet::close_all() {
-  while (!open_.empty()) close(open_.begin());
+  std::vector<List::iterator> all;
+  for (auto file = open_.begin(); file != open_.end(); ++file) all.push_back(file);
+  close(all);
 }
 
 std::optional<std::int64_t> OutputSet::next_due() const {
@@ -312,8 +320,10 @@ std::vector<std::string> OutputSet::commit(Session& session) {
   written_.clear();
   const auto dirty = std::move(dirty_);
   dirty_.clear();
+  std::vector<OutputFile*> outputs;
+  for (const auto file : dirty) outputs.push_back(&file->file);
+  commit_all(outputs);
   for (const auto file : dirty) {
-    file->file.commit();
     file->dirty = false;
     written.push_back(file->file.state().final_path);
     session.set_state(key(kOpen, file->key), file->file.state().encode());

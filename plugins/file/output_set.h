@@ -76,7 +76,8 @@ class OutputSet {
     std::string key;  ///< the rendered path
     OutputFile file;
     std::int64_t last_used;
-    bool dirty = false;  ///< in dirty_
+    bool dirty = false;   ///< in dirty_
+    bool closed = false;  ///< about to leave all lists
   };
   using List = std::list<Open>;
   struct Complete {
@@ -96,7 +97,7 @@ class OutputSet {
   void begin_epoch(std::int64_t now);
   void completed(const OutputState& state);
   std::string rename_to(const std::string& part, const Complete& complete);
-  void close(List::iterator file);
+  void close(const std::vector<List::iterator>& files);
   bool name_taken(const std::string& final_path) const;
   std::string free_name(const std::string& path);
 

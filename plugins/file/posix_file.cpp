@@ -1,9 +1,11 @@
 #include "posix_file.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -71,6 +73,21 @@ void write_at(const Fd& fd, std::string_view bytes, std::uint64_t offset, const 
 
 void sync_data(const Fd& fd, const std::string& path) {
   if (::fdatasync(fd.get()) != 0) fail("make durable", path, errno);
+}
+
+void sync_file_system(const Fd& fd, const std::string& path) {
+  if (::syncfs(fd.get()) != 0) fail("make durable the file system of", path, errno);
+}
+
+bool sync_file_system_reports_errors() {
+  static const bool reports = [] {
+    struct utsname system{};
+    int major = 0;
+    int minor = 0;
+    return ::uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 8));
+  }();
+  return reports;
 }
 
 void sync_directory(const std::string& directory) {

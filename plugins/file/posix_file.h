@@ -45,6 +45,10 @@ std::size_t read_at(const Fd& fd, char* to, std::size_t size, std::uint64_t offs
 void write_at(const Fd& fd, std::string_view bytes, std::uint64_t offset, const std::string& path);
 /// fdatasync.
 void sync_data(const Fd& fd, const std::string& path);
+/// syncfs: everything of the file system that the file is on.
+void sync_file_system(const Fd& fd, const std::string& path);
+/// Since Linux 5.8; before, a syncfs that failed to write said nothing.
+bool sync_file_system_reports_errors();
 /// fsync of a directory: what was created, renamed or removed in it survives a power cut.
 void sync_directory(const std::string& directory);
 /// Creates what is missing of a directory and its parents, each durable.
