@@ -13,8 +13,9 @@ namespace {
 
 constexpr Relationship kSuccess{"success", "The messages."};
 constexpr std::string_view kPosition = "position";
-constexpr std::uint64_t kBatch = 4096;           ///< messages in one session
-constexpr std::uint64_t kLargest = 268'435'455;  ///< what MQTT's packets can hold (3.1.1, section 2.2.3)
+constexpr std::uint64_t kBatch = 4096;                ///< messages in one session
+constexpr auto kRoomPause = std::chrono::seconds(3);  ///< after the disk was full; what is sent again may be large
+constexpr std::uint64_t kLargest = 268'435'455;       ///< what MQTT's packets can hold (3.1.1, section 2.2.3)
 
 constexpr std::size_t kMaxLevels = 32;
 const auto kLevelNames = [] {
@@ -249,16 +250,18 @@ void MqttSource::receive(const Message& message) {
   if (appended.stored && appended.reserve && appended.bytes <= settings_.inbox_max) return;
   // Unstored, it must not be acknowledged; the broker sends it again. Otherwise there is time to leave in good order.
   if (!appended.stored) client_->cut();
-  if (full_.exchange(true)) return;
   if (inbox_->failed()) {
     client_->pause(
         "the disk failed to keep what was written to the inbox: nothing is received until Weir is restarted");
   } else if (!appended.stored || !appended.reserve) {
     client_->pause("no room on the disk for the inbox: disconnected, the broker keeps the rest");
+    resume_after_ = std::chrono::steady_clock::now() + kRoomPause;
   } else {
     client_->pause(
         "the inbox is full (inbox_max): disconnected until half of it is passed on, the broker keeps the rest");
   }
+  // In this order: who sees full_ and finds the inbox drained resumes a client that has been paused before.
+  if (full_.exchange(true)) return;
   context_.wake();
 }
 
@@ -336,7 +339,9 @@ void MqttSource::durable(std::uint64_t position) {
 }
 
 void MqttSource::resume_if_drained() {
-  if (!full_ || ended_ || !client_ || inbox_->bytes() > settings_.inbox_max / 2 || !inbox_->try_reserve()) return;
+  if (!full_ || ended_ || !client_ || std::chrono::steady_clock::now() < resume_after_.load() ||
+      inbox_->bytes() > settings_.inbox_max / 2 || !inbox_->try_reserve())
+    return;
   full_ = false;
   client_->resume();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // MqttSource: subscribes, and turns messages into FlowFiles. What paho acknowledges is in the inbox (inbox.h) before.
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,7 @@ class MqttSource final : public Source, public Listener {
   std::unique_ptr<Persistence> persistence_;
   std::string wire_;                ///< reused by arrived()
   std::atomic<bool> full_ = false;  ///< the client pauses until the inbox has drained
+  std::atomic<std::chrono::steady_clock::time_point> resume_after_{};
 
   std::uint64_t first_position_ = 0;  ///< where the inbox begins, for as long as the state has no position
   std::uint64_t position_ = 0;        ///< as the state has it
