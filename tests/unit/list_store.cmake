@@ -1,6 +1,6 @@
-weir_add_test(store_test store_test.cpp LIBRARIES weir_store LABELS store)
-weir_add_test(store_lineage_test store_lineage_test.cpp LIBRARIES weir_store LABELS store)
-weir_add_test(store_provenance_test store_provenance_test.cpp LIBRARIES weir_store LABELS store)
+weir_add_test(store_test store_test.cpp LIBRARIES weir_store LABELS store TIMEOUT 300)
+weir_add_test(store_lineage_test store_lineage_test.cpp LIBRARIES weir_store LABELS store TIMEOUT 300)
+weir_add_test(store_provenance_test store_provenance_test.cpp LIBRARIES weir_store LABELS store TIMEOUT 300)
 
 # A disk that forgets what was not synced; it also injects errors.
 if(WEIR_TESTS)

@@ -53,15 +53,17 @@ LineageRow encoded(std::uint64_t in_count, const std::vector<std::uint32_t>& par
   return row;
 }
 
-void check_against(const std::vector<LineageRow>& rows, const std::map<std::uint64_t, Sequences>& parents) {
+/// How many FlowFiles have other parents or children than they should.
+std::size_t mistakes(const std::vector<LineageRow>& rows, const std::map<std::uint64_t, Sequences>& parents) {
+  std::size_t wrong = 0;
   std::map<std::uint64_t, Sequences> children;
   for (const auto& [output, of_output] : parents) {
     Sequences found;
     for (const auto& row : rows) found.merge(all(parents_of(row, {output, 1})));
-    CHECK(found == of_output);
+    wrong += found == of_output ? 0 : 1;
     for (const auto parent : of_output) children[parent].insert(output);
   }
-  if (children.empty()) return;
+  if (children.empty()) return wrong;
   for (auto input = children.begin()->first; input <= children.rbegin()->first; ++input) {
     Sequences found;
     Sequences concerned;
@@ -69,10 +71,10 @@ void check_against(const std::vector<LineageRow>& rows, const std::map<std::uint
       found.merge(all(children_of(row, {input, 1})));
       concerned.merge(all(concerned_inputs(row, {input, 1})));
     }
-    CHECK(found == children[input]);
-    CHECK(concerned.empty() == children[input].empty());
+    wrong += found == children[input] && concerned.empty() == children[input].empty() ? 0 : 1;
   }
   for (const auto& row : rows) check_payload(row);
+  return wrong;
 }
 
 TEST_CASE("the smallest shape is chosen: nothing for one-to-one, k for a constant split, a bit for a filter") {
@@ -99,14 +101,14 @@ TEST_CASE("the smallest shape is chosen: nothing for one-to-one, k for a constan
 }
 
 TEST_CASE("random sessions of every shape coalesce, and every FlowFile keeps exactly its parents and children") {
-  for (std::uint32_t seed = 0; seed < 60; ++seed) {
+  for (std::uint32_t seed = 0; seed < 21; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);
     std::vector<LineageRow> rows;
     std::map<std::uint64_t, Sequences> parents;
     std::uint64_t in = 1000;
     std::uint64_t out = 5000;
-    const auto largest = seed % 3 == 0 ? 3U : 300U;
+    const auto largest = seed % 3 == 0 ? 3U : 100U;
     for (int session = 0; session < 40; ++session) {
       const auto in_count = 1 + random() % largest;
       std::vector<std::uint32_t> of;
@@ -131,13 +133,13 @@ TEST_CASE("random sessions of every shape coalesce, and every FlowFile keeps exa
       out += of.size();
     }
     CHECK(rows.size() <= 4);
-    check_against(rows, parents);
+    CHECK(mistakes(rows, parents) == 0);
 
     ChunkPacker packer;
     for (const auto& row : rows) packer.add(row);
     const auto unpacked = unpack_chunk(packer.packed());
     REQUIRE(unpacked.size() == rows.size());
-    check_against(unpacked, parents);
+    CHECK(mistakes(unpacked, parents) == 0);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       CHECK(unpacked[i].time == rows[i].time);
       CHECK(unpacked[i].duration == rows[i].duration);
@@ -169,7 +171,7 @@ TEST_CASE("merges name parents of many sessions, and coalesce") {
     add_coalescing(rows, std::move(row));
   }
   CHECK(rows.size() == 1);
-  check_against(rows, parents);
+  CHECK(mistakes(rows, parents) == 0);
 }
 
 TEST_CASE("a window's group is found from its readings and from its means, and groups coalesce") {
