@@ -38,7 +38,21 @@ void Engine::committer_loop() {
     if (!epoch.empty()) write(epoch, lock);
     if (!fatal_.empty()) return;
     made_durable(epoch, tokens, lock);
+    maintain_store(lock);
   }
+}
+
+void Engine::maintain_store(Lock& lock) {
+  lock.unlock();
+  std::string broken;
+  try {
+    store_.maintain();
+  } catch (const store::DiskFull&) {  // the next epoch says so, and waits
+  } catch (const std::exception& error) {
+    broken = error.what();
+  }
+  lock.lock();
+  if (!broken.empty()) fail(broken);
 }
 
 void Engine::flush_processors(Lock& lock) {

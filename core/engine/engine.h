@@ -146,6 +146,7 @@ class Engine {
   // committer.cpp
   void committer_loop();
   void flush_processors(Lock& lock);
+  void maintain_store(Lock& lock);
   store::Epoch cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens);
   void write(const store::Epoch& epoch, Lock& lock);
   void made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,

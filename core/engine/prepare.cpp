@@ -38,31 +38,42 @@ EventType event_type(std::string_view name, EventType otherwise) {
   return otherwise;
 }
 
-/// One FlowFile must not pin a large arena: where little of it is still used, the survivors are copied out.
-void copy_out_survivors(store::Batch& batch, std::uint64_t used) {
-  std::uint64_t pinned = 0;
-  for (const auto& arena : batch.arenas) pinned += arena->bytes();
-  if (pinned < 256 * 1024 + 8 * used) return;
-  auto arena = std::make_shared<store::Arena>();
+std::uint64_t bytes_of(const std::vector<std::shared_ptr<const store::Arena>>& arenas) {
+  std::uint64_t bytes = 0;
+  for (const auto& arena : arenas) bytes += arena->bytes();
+  return bytes;
+}
+
+/// Gives the items attributes of their own in `arena`, so that they need nothing else.
+void copy_attributes(store::Batch& batch, store::Arena& arena) {
   const abi::Attribute* last_from = nullptr;  // attributes are often shared by neighbours
   const abi::Attribute* last_to = nullptr;
+  for (auto& item : batch.items) {
+    if (item.attribute_count == 0) continue;
+    if (item.attributes != last_from) {
+      last_from = item.attributes;
+      auto* copy = reinterpret_cast<abi::Attribute*>(
+          arena.allocate(item.attribute_count * sizeof(abi::Attribute), alignof(abi::Attribute)));
+      for (std::uint32_t i = 0; i < item.attribute_count; ++i)
+        copy[i] = {arena.copy(view(item.attributes[i].name)), arena.copy(view(item.attributes[i].value))};
+      last_to = copy;
+    }
+    item.attributes = last_to;
+  }
+}
+
+/// One FlowFile must not pin a large arena: where little of it is still used, the survivors are copied out.
+void copy_out_survivors(store::Batch& batch, std::uint64_t used) {
+  if (bytes_of(batch.arenas) < 256 * 1024 + 8 * used) return;
+  auto arena = std::make_shared<store::Arena>();
   for (auto& item : batch.items) {
     if ((item.flags & abi::kExternal) != 0) {
       item.data = static_cast<const char*>(static_cast<const void*>(arena->add(store::external_of(item))));
     } else {
       item.data = arena->copy({item.data, item.size}).data;
     }
-    if (item.attribute_count == 0) continue;
-    if (item.attributes != last_from) {
-      last_from = item.attributes;
-      auto* copy = reinterpret_cast<abi::Attribute*>(
-          arena->allocate(item.attribute_count * sizeof(abi::Attribute), alignof(abi::Attribute)));
-      for (std::uint32_t i = 0; i < item.attribute_count; ++i)
-        copy[i] = {arena->copy(view(item.attributes[i].name)), arena->copy(view(item.attributes[i].value))};
-      last_to = copy;
-    }
-    item.attributes = last_to;
   }
+  copy_attributes(batch, *arena);
   batch.arenas.assign(1, std::move(arena));
 }
 
@@ -171,15 +182,24 @@ class Preparation {
     auto batch = std::make_shared<store::Batch>();
     batch->items.reserve(handles_.size());
     bool from_held = false;
+    bool own_content = true;  // nothing but attributes points into the inputs' memory
     for (const auto handle : handles_) {
       const auto& it = item(handle);
       batch->items.push_back(it);
       output.bytes += it.size;
       output.records += it.records;
       from_held |= handle >= in_.count;
+      own_content = own_content && handle >= in_.count && is_own(out_.extras[handle - in_.count]);
     }
     output.count = static_cast<std::uint32_t>(handles_.size());
-    if (in_.batch) batch->arenas = in_.batch->arenas;
+    if (in_.batch && own_content && bytes_of(in_.batch->arenas) > 64 * 1024) {
+      auto attributes = std::make_shared<store::Arena>();
+      copy_attributes(*batch, *attributes);
+      batch->arenas.push_back(std::move(attributes));
+      from_held = false;
+    } else if (in_.batch) {
+      batch->arenas = in_.batch->arenas;
+    }
     if (out_.arena->bytes() != 0) batch->arenas.push_back(out_.arena);
     if (from_held && in_.held != nullptr) {  // what was taken up, and what shares its memory
       for (const auto& e : out_.extras) {
@@ -192,6 +212,12 @@ class Preparation {
     copy_out_survivors(*batch, output.bytes + 64 * output.count);
     output.batch = std::move(batch);
     output.rows = lineage(handles_, output);
+  }
+
+  /// Whether it was created in this session with content that was written, not shared.
+  static bool is_own(const Outcome::Extra& extra) {
+    return extra.held == abi::kNone &&
+           (extra.item.size == 0 || extra.capacity != 0 || (extra.item.flags & abi::kExternal) != 0);
   }
 
   LineageRow new_row(EventType type) const {

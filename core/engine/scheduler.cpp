@@ -53,6 +53,7 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
       return Step{abi::Trigger::input, connection};
     }
   }
+  if (!instance.is_source() && instance.poll_wanted && alone) return Step{abi::Trigger::input};  // woken
   if (instance.finish_wanted && alone && !blocked(instance, nullptr)) return Step{abi::Trigger::finish};
   return std::nullopt;
 }
@@ -137,9 +138,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     input.durable_cursor = step.connection->durable_cursor();
   } else if (step.trigger == abi::Trigger::tick) {
     instance.tick_at = 0;
-  } else if (instance.is_source()) {
-    instance.poll_wanted = false;
   }
+  if (step.trigger == abi::Trigger::input || instance.is_source()) instance.poll_wanted = false;
   lock.unlock();
 
   const auto begin = std::chrono::steady_clock::now();

@@ -59,6 +59,10 @@ class Do final : public Processor {
  public:
   explicit Do(NoSettings) {}
   void start(Context& context) override { script_ = &scripts()[std::string(context.name())]; }
+  void step(Batch batch, Session& session) override {
+    if (batch.empty() && script_->woken) return script_->woken(session);
+    Processor::step(batch, session);
+  }
   void process(FlowFile file, Session& session) override {
     if (script_->process) return script_->process(file, session);
     session.transfer(file, 0);

@@ -32,7 +32,7 @@ struct Collected {
 struct Script {
   std::function<void(FlowFile, Session&)> process;    ///< of a Do processor
   std::function<void(Session&, std::uint64_t)> poll;  ///< of a source: what it emits, given its position
-  std::function<void(Session&)> tick, flush, finish;
+  std::function<void(Session&)> woken, tick, flush, finish;
   std::function<void(std::uint64_t)> durable;
   std::uint64_t count = 0;  ///< a source emits this many FlowFiles, "0", "1", …
   std::uint64_t batch = 100;

@@ -49,7 +49,7 @@ class Context {
   /// Batch mode: a source ends (Session::finished) when it has nothing more.
   bool until_idle() const { return context_->until_idle(); }
   std::int64_t now() const { return context_->now(); }
-  /// Asks for a step soon.
+  /// Asks for a step soon: a source's poll, any other's step, with an empty batch if there is no input.
   void wake() { context_->wake(); }
   void log(Level level, std::string_view message) { context_->log(level, to_text(message)); }
   /// A message for the operator: shown with the processor, kept, and logged.

@@ -20,7 +20,7 @@ class Processor {
   virtual void start(Context&) {}
   /// One FlowFile. A Rejected thrown here sends just this one to `failure` and takes back what it created.
   virtual void process(FlowFile, Session&) {}
-  /// A batch; by default each FlowFile by process().
+  /// A batch; by default each FlowFile by process(). After Context::wake it may be empty.
   virtual void step(Batch batch, Session& session) {
     for (auto file : batch) {
       const auto mark = session.mark();

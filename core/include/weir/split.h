@@ -9,8 +9,8 @@
 //   split.end();
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +47,7 @@ class RecordSplit {
   /// The record goes to a relationship in another shape.
   void route(std::uint32_t relationship, std::string_view json) {
     changed_ = true;
-    parts_of(relationship).push_back(texts_.emplace_back(json));
+    parts_of(relationship).push_back(copy(json));
   }
   /// The record goes to `failure`.
   void reject(std::string_view message) {
@@ -87,7 +87,7 @@ class RecordSplit {
         send(batch_[input_]);
         parts_.clear();
         rejects_.clear();
-        texts_.clear();
+        texts_.release();
         rejected_ = unnamed_ = 0;
         changed_ = false;
       }
@@ -107,7 +107,13 @@ class RecordSplit {
     const std::less_equal<> at;
     if (at(content_.data(), json.data()) && at(json.data() + json.size(), content_.data() + content_.size()))
       return json;
-    return texts_.emplace_back(json);
+    return copy(json);
+  }
+
+  std::string_view copy(std::string_view text) {
+    auto* to = static_cast<char*>(texts_.allocate(text.size() + 1, 1));
+    text.copy(to, text.size());
+    return {to, text.size()};
   }
 
   FlowFile write(FlowFile input, const Records& records) {
@@ -139,7 +145,7 @@ class RecordSplit {
   Form form_ = Form::object;
   std::vector<std::pair<std::uint32_t, Records>> parts_;  ///< by relationship
   std::vector<std::pair<std::string, Records>> rejects_;  ///< by message
-  std::deque<std::string> texts_;
+  std::pmr::monotonic_buffer_resource texts_{64 * 1024};  ///< what is not in the content
   std::size_t records_ = 0;
   std::size_t rejected_ = 0;
   std::size_t unnamed_ = 0;
