@@ -132,7 +132,7 @@ class Preparation {
       output.records = p_.in_records;
       handles_.resize(in_.count);
       for (std::uint32_t i = 0; i < in_.count; ++i) handles_[i] = i;
-      output.rows = lineage(handles_, output);
+      record(output);
       return;
     }
     std::uint32_t most = 0;
@@ -211,7 +211,28 @@ class Preparation {
     }
     copy_out_survivors(*batch, output.bytes + 64 * output.count);
     output.batch = std::move(batch);
-    output.rows = lineage(handles_, output);
+    record(output);
+  }
+
+  /// What was transferred to a relationship that no connection leaves ends here, and so do the parents of what was
+  /// created for it.
+  void record(PreparedOutput& output) {
+    if (!instance_.outputs[output.relationship].empty()) {
+      output.rows = lineage(handles_, output);
+      return;
+    }
+    std::vector<std::uint32_t> ended;
+    for (const auto handle : handles_) {
+      if (handle < in_.count || out_.extras[handle - in_.count].held != abi::kNone) {
+        ended.push_back(handle);
+        continue;
+      }
+      const auto& e = out_.extras[handle - in_.count];
+      for (std::uint32_t i = 0; i < e.parent_count; ++i) ended.push_back(out_.parents[e.first_parent + i]);
+    }
+    std::sort(ended.begin(), ended.end());
+    ended.erase(std::unique(ended.begin(), ended.end()), ended.end());
+    end(EventType::drop, ended, "auto-terminated: " + instance_.definition().relationships[output.relationship]);
   }
 
   /// Whether it was created in this session with content that was written, not shared.

@@ -86,7 +86,6 @@ std::uint32_t SessionBuilder::create(const std::uint32_t* parents, std::uint32_t
   const auto handle = in_.count + static_cast<std::uint32_t>(out_.extras.size());
   Outcome::Extra e;
   e.first_parent = static_cast<std::uint32_t>(out_.parents.size());
-  e.parent_count = count;
   e.item.records = 1;
   e.item.born = in_.now;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -96,8 +95,15 @@ std::uint32_t SessionBuilder::create(const std::uint32_t* parents, std::uint32_t
       e.item.attributes = parent.attributes;
       e.item.attribute_count = parent.attribute_count;
     }
-    out_.parents.push_back(parents[i]);
+    if (is_input(parents[i]) || out_.extras[parents[i] - in_.count].held != abi::kNone) {
+      out_.parents.push_back(parents[i]);
+      continue;
+    }
+    const auto& created = out_.extras[parents[i] - in_.count];  // made in this session: what it came from counts
+    for (std::uint32_t k = 0; k < created.parent_count; ++k)
+      out_.parents.push_back(out_.parents[created.first_parent + k]);
   }
+  e.parent_count = static_cast<std::uint32_t>(out_.parents.size()) - e.first_parent;
   out_.extras.push_back(std::move(e));
   return handle;
 }

@@ -45,16 +45,6 @@ void Engine::touch(bool urgent) {
 void Engine::push(Instance& instance, PreparedOutput& output) {
   instance.statistics.out[output.relationship].add(output.count, output.records, output.bytes);
   const auto& connections = instance.outputs[output.relationship];
-  if (connections.empty()) {  // auto-terminated
-    for (auto& row : output.rows) {
-      row.details = "auto-terminated: " + instance.definition().relationships[output.relationship];
-      row.type = store::EventType::drop;
-      row.out_count = 0;
-      if (row.shape == store::Shape::one_to_one || row.shape == store::Shape::none) row.shape = store::Shape::none;
-      if (row.in_connection != 0) store::add_coalescing(lineage_, std::move(row));
-    }
-    return;
-  }
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto& connection = *connections[i];
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
