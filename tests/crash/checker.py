@@ -143,7 +143,8 @@ class Rows:
     def new(self, connection):
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (self.table,)).fetchone():
             return
-        cursor = connection.execute(f"SELECT rowid AS rowid_, * FROM {self.table} WHERE rowid > ? ORDER BY 1", (self.last,))
+        query = f"SELECT rowid AS rowid_, * FROM {self.table} WHERE rowid > ? ORDER BY 1"
+        cursor = connection.execute(query, (self.last,))
         names = [column[0] for column in cursor.description]
         for row in cursor:
             self.last = row[0]
@@ -201,7 +202,8 @@ def check_means(lines, readings, window_ms, problems):
         latest[mean["key"]] = start
         values = expected[place]
         right = math.fsum(values) / len(values)
-        if mean["count"] != len(values) or not math.isclose(mean["mean"], right, rel_tol=1e-12) or mean["revision"] != 0:
+        close = math.isclose(mean["mean"], right, rel_tol=1e-12)
+        if not close or mean["count"] != len(values) or mean["revision"] != 0:
             problems.add("means: wrong", f"{line.decode()}, not {right} of {len(values)}")
         if unix_ms(mean["window_end"]) - start != window_ms:
             problems.add("means: wrong", f"{where} ends at {mean['window_end']}")

@@ -1,4 +1,4 @@
-"""The checker finds what it is there to find: each promise is broken on purpose, and the right complaint has to come."""
+"""The checker finds what it is there to find: each promise is broken on purpose, and the right complaint comes."""
 
 import gzip
 import json

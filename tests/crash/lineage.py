@@ -10,6 +10,7 @@ import subprocess
 
 import checker
 import load
+from processes import Failure
 
 EVERYTHING = 1_000_000_000
 SAMPLES = 12  # of each kind of question, at the end
@@ -26,10 +27,10 @@ def ask(build, data, *question):
             if "found" not in answer:
                 yield answer
             elif answer["limited"] or answer["removed_by_retention"]:
-                raise RuntimeError(f"{' '.join(command)}: not all of it: {line}")
+                raise Failure(f"{' '.join(command)}: not all of it: {line}")
         error = process.stderr.read()
     if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {error}")
+        raise Failure(f"{' '.join(command)}: {error}")
 
 
 def sequences(steps, side, connection):

@@ -27,6 +27,10 @@ def wait_for(met, seconds, complaint):
     return result
 
 
+def find_mosquitto():
+    return shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+
+
 class Broker:
     """A mosquitto that keeps every message until its subscriber has it."""
 
@@ -40,12 +44,8 @@ class Broker:
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n"
             "set_tcp_nodelay true\nlog_dest stderr\nlog_type subscribe\nlog_type error\n"
         )
-        path = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
-        program = shutil.which("mosquitto", path=path)
-        if not program:
-            raise Failure("mosquitto is not installed: scripts/install test")
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([program, "-c", config], stderr=log)
+            self.process = subprocess.Popen([find_mosquitto(), "-c", config], stderr=log)
         wait_for(self._listens, 10, "mosquitto does not listen")
 
     @property
@@ -145,11 +145,13 @@ class Weir:
             text = urllib.request.urlopen(self.url() + "/metrics", timeout=2).read().decode()
         except (OSError, TypeError):
             return "not to be asked"
-        total = lambda name: sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
-        full = sum(float(v) >= 1 for v in re.findall(r"^weir_queue_fullness_ratio{.*} (\S+)$", text, re.MULTILINE))
+        values = lambda name: map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+        total = lambda name: sum(values(name))
+        full = sum(value >= 1 for value in values("weir_queue_fullness_ratio"))
         return (
             f"epoch {total('weir_epoch_number'):.0f}, {total('weir_queue_flowfiles'):.0f} queued, "
-            f"{total('weir_queue_held_flowfiles'):.0f} held, {full} full"
+            f"{total('weir_queue_held_flowfiles'):.0f} held, {full} full, "
+            f"longest epoch {1000 * total('weir_epoch_longest_seconds'):.0f} ms"
         )
 
     def kill(self):
