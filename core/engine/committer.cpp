@@ -13,7 +13,7 @@ namespace {
 /// Epochs that someone waits for follow each other at least this far apart: waiting sessions share one fsync.
 constexpr auto kUrgentGap = std::chrono::milliseconds(5);
 /// A cut waits this long for processors that hold FlowFiles; who is later is in the next epoch.
-constexpr auto kFlushPatience = std::chrono::milliseconds(50);
+constexpr auto kFlushPatience = std::chrono::milliseconds(200);
 constexpr auto kDiskFullPause = std::chrono::milliseconds(500);
 
 }  // namespace

@@ -123,6 +123,10 @@ class Engine {
   // scheduler.cpp
   std::optional<Step> next_step(Instance& instance);
   bool blocked(const Instance& instance, const Connection* input) const;
+  /// True if the connection holds more than its busy consumer takes in a moment. What waits in a queue over a cut is
+  /// written to disk; what passes within an epoch is not. So while the consumer keeps up, queues of large FlowFiles are
+  /// kept short; once it stops, they fill to their thresholds.
+  static bool runs_ahead(const Connection& connection);
   bool may_finish(const Instance& instance) const;
   void consider(Instance& instance);
   void consider_timers(Instance& instance);

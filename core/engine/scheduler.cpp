@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint32_t kBatchCount = 1'000;
 constexpr std::uint64_t kBatchBytes = 4 * MiB;
+/// See Engine::runs_ahead.
+constexpr std::uint64_t kRunAheadBytes = 8 * MiB;
 constexpr auto kTimeSlice = std::chrono::milliseconds(5);
 
 std::unique_ptr<store::ContentWriter> write_content(void* store) {
@@ -22,12 +24,17 @@ std::unique_ptr<store::ContentWriter> write_content(void* store) {
 
 }  // namespace
 
+bool Engine::runs_ahead(const Connection& connection) {
+  return connection.queued_bytes() > kRunAheadBytes && connection.to->active != 0;
+}
+
 bool Engine::blocked(const Instance& instance, const Connection* input) const {
   const bool inside_cycle = input != nullptr && input->definition().in_cycle;
   for (const auto& relationship : instance.outputs) {
     for (const auto* output : relationship) {
       // A full connection inside a cycle stops only what enters the cycle from outside.
-      if (output->full() && !(inside_cycle && output->definition().in_cycle)) return true;
+      if (inside_cycle && output->definition().in_cycle) continue;
+      if (output->full() || runs_ahead(*output)) return true;
     }
   }
   return false;
@@ -101,6 +108,7 @@ void Engine::work(Instance& instance) {
   --active_;
   consider_timers(instance);
   consider(instance);
+  for (auto* input : instance.inputs) consider(*input->from);  // runs_ahead() may say otherwise now
   if (options_.until_idle) check_ends();
   if (active_ == 0 || stopping_) quiet_.notify_all();
 }

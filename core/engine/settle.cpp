@@ -91,7 +91,7 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
 
   bool was_full = false;
   if (connection != nullptr) {
-    was_full = connection->full();
+    was_full = connection->full() || runs_ahead(*connection);
     connection->settle(flight, flight->retries.empty() ? prepared.settled : input.count, prepared.partial_offset,
                        prepared.in_bytes);
     for (std::uint32_t i = 0; i < prepared.settled; ++i) {
@@ -149,7 +149,7 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
   instance.tokens.insert(instance.tokens.end(), outcome.tokens.begin(), outcome.tokens.end());
   // What a sink holds is finished by the epoch: the more it holds, the sooner.
   touch(store::Arena::total_bytes() > options_.memory_budget || held_bytes_ > kHeldBytesPerEpoch);
-  if (was_full && !connection->full()) consider(*connection->from);
+  if (was_full && !connection->full() && !runs_ahead(*connection)) consider(*connection->from);
 }
 
 void Engine::report_unlocked(const Instance& instance, abi::Level level, std::string message, Lock& lock) {

@@ -10,8 +10,8 @@
 namespace weir::store {
 
 namespace {
-constexpr std::uint64_t kFirstBlock = 1024;
 constexpr std::uint64_t kLargestBlock = 1024 * 1024;
+constexpr std::uint64_t kOwnBlock = 256 * 1024;
 
 /// Large blocks come and go all the time, mostly in a few sizes: those freed last are given out first, still mapped and
 /// perhaps still in the cache. Without it a flow of large FlowFiles spends most of its time in page faults.
@@ -70,17 +70,23 @@ Arena::~Arena() {
   total_.fetch_sub(bytes_, std::memory_order_relaxed);
 }
 
+char* Arena::add_block(std::uint64_t size) {
+  auto* data = pool().get(size + kPadding);
+  std::memset(data + size, 0, kPadding);
+  blocks_.push_back({data, size});
+  bytes_ += size + kPadding;
+  total_.fetch_add(size + kPadding, std::memory_order_relaxed);
+  return data;
+}
+
 char* Arena::allocate(std::uint64_t size, std::uint64_t align) {
+  if (size >= kOwnBlock) return add_block(size);  // beside the current one, whose room is for what is small
   auto address = reinterpret_cast<std::uintptr_t>(next_);
   const auto pad = (align - address % align) % align;
   if (next_ == nullptr || static_cast<std::uint64_t>(end_ - next_) < size + pad) {
-    const auto grown = blocks_.empty() ? kFirstBlock : std::min(kLargestBlock, blocks_.back().size * 2);
-    const auto block_size = std::max(size, grown);
-    auto* data = pool().get(block_size + kPadding);
-    std::memset(data + block_size, 0, kPadding);
-    blocks_.push_back({data, block_size});
-    bytes_ += block_size + kPadding;
-    total_.fetch_add(block_size + kPadding, std::memory_order_relaxed);
+    next_block_ = std::min(kLargestBlock, next_block_ * 2);
+    const auto block_size = std::max(size, next_block_);
+    auto* data = add_block(block_size);
     next_ = data;  // malloc aligns for every type
     end_ = data + block_size;
     next_ += size;

@@ -51,7 +51,10 @@ class Arena {
     char* data;
     std::uint64_t size;  ///< without padding
   };
+  char* add_block(std::uint64_t size);
+
   std::vector<Block> blocks_;
+  std::uint64_t next_block_ = 512;  ///< doubled before use
   char* next_ = nullptr;
   char* end_ = nullptr;
   std::uint64_t bytes_ = 0;
