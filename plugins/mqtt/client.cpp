@@ -187,7 +187,7 @@ Client::Client(Options options, Context context, Listener& listener)
   MQTTAsync_setCallbacks(handle, this, Callbacks::lost, Callbacks::arrived, nullptr);
   MQTTAsync_setDisconnected(handle, this, Callbacks::told_to_leave);
   for (std::size_t i = 0; i < options_.subscriptions.size(); ++i) pending_.push_back({this, i});
-  trouble_ = "not connected yet";
+  trouble_ = "not connected to " + endpoint_.display + " yet";
   thread_ = std::thread([this] { run(); });
 }
 

@@ -138,7 +138,9 @@ TEST_CASE("While the broker is away the input waits; when it is back everything 
     return false;
   }));
   CHECK(sink.dropped().empty());
-  CHECK(std::ranges::any_of(sink.bulletins(), [](const auto& b) { return b.message.find("cannot connect") == 0; }));
+  CHECK(eventually([&] {
+    return std::ranges::any_of(sink.bulletins(), [](const auto& b) { return b.message.starts_with("cannot connect"); });
+  }));
   broker.start();
   REQUIRE(drain(sink));
   REQUIRE(reader.receive(3000));
