@@ -25,7 +25,7 @@ inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
     hash = fold(hash ^ word, kFirst);
   }
   std::uint64_t word = 0;
-  std::memcpy(&word, p, left);
+  if (left != 0) std::memcpy(&word, p, left);  // an empty view may have no address
   return fold(hash ^ word ^ kSecond, kFirst ^ left);
 }
 

@@ -28,5 +28,5 @@ endif()
 if(WEIR_TESTS AND TARGET weir)
   add_test(NAME reference_test COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/reference_test.py $<TARGET_FILE:weir>
     ${PROJECT_SOURCE_DIR})
-  set_tests_properties(reference_test PROPERTIES LABELS "flow;plugin" TIMEOUT 300)
+  set_tests_properties(reference_test PROPERTIES LABELS reference TIMEOUT 300)
 endif()
