@@ -22,10 +22,12 @@ COPY flows /opt/weir/flows
 
 # Relative paths of a flow (lake/…) land in the volume, beside the runtime's own data.
 ENV PATH=/opt/weir:$PATH
+ENV SENSOR_LIST=/opt/weir/flows/sensor-lake/sensors.json
 WORKDIR /var/lib/weir
 VOLUME /var/lib/weir
 USER weir
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["/opt/weir/healthcheck"]
 ENTRYPOINT ["weir"]
-CMD ["run", "/opt/weir/flows/sensor-lake/flow.yaml", "--data", "/var/lib/weir/data", "--listen", "0.0.0.0:8080"]
+CMD ["run", "/opt/weir/flows/sensor-lake/flow.yaml", "--data", "/var/lib/weir/data", "--listen", "0.0.0.0:8080", \
+  "--allow-unauthenticated-network"]
