@@ -1,6 +1,7 @@
 """The processes of the kill test: Weir, the broker, and the publisher."""
 
 import contextlib
+import math
 import os
 import pathlib
 import re
@@ -67,14 +68,25 @@ class Broker:
 class Publisher:
     """tests/servers/mqtt_blast: publishes at QoS 1 and records what the broker has acknowledged."""
 
+    MOST_UNDER_WAY = 50_000  # messages
+
     def __init__(self, build, folder, broker, rate):
         self.acknowledged = folder / "acknowledged"
         command = [build / "tests" / "mqtt_blast", "--port", broker.port, "--topics", "crash/s-%04d/readings"]
         command += ["--sensors", 30, "--count", 10**12, "--rate", rate, "--window", 200, "--acked", self.acknowledged]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
 
+    def keep_pace(self, arrived):
+        """Pauses while more than that is under way: on a machine that is busy otherwise the broker would drown."""
+        with open(self.acknowledged, "rb") as file:
+            file.seek(max(0, os.path.getsize(self.acknowledged) - 100))
+            last = file.read().split()[-1:] or [b"0"]
+        behind = int(last[0]) - arrived
+        self.process.send_signal(signal.SIGSTOP if behind > self.MOST_UNDER_WAY else signal.SIGCONT)
+
     def stop(self):
         """Ends the publishing; returns the text of what was acknowledged."""
+        self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(signal.SIGINT)
         output, _ = self.process.communicate(timeout=60)
         if self.process.returncode != 0:
@@ -117,6 +129,14 @@ class Weir:
     def age(self):
         return time.monotonic() - self.started
 
+    def cpu_seconds(self):
+        """The processor time that it has had; proc(5), /proc/PID/stat, fields 14 and 15."""
+        try:
+            fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return math.inf
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def url(self):
         """Where it listens; None: nowhere yet, or it has ended."""
         found = re.search(r"listening on (http://\S+)", self.log.read_text(errors="replace"))
@@ -139,8 +159,19 @@ class Weir:
         self.await_listening()
         wait_for(ready, 60, f"Weir does not get ready: {self.complaint()}")
 
+    def waited_seconds(self):
+        """How long its threads have waited for a core, all together: what another's load has cost it."""
+        nanoseconds = 0
+        for file in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                nanoseconds += int(file.read_text().split()[1])
+        return nanoseconds / 1e9
+
     def state(self):
         """What it is doing, in a few words, as its metrics say."""
+        return f"{self._metrics()} (used {self.cpu_seconds():.1f} s, waited {self.waited_seconds():.1f} s for a core)"
+
+    def _metrics(self):
         try:
             text = urllib.request.urlopen(self.url() + "/metrics", timeout=2).read().decode()
         except (OSError, TypeError):
