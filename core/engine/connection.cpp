@@ -235,7 +235,6 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
     flight->offset = offset;
     flight->attempts = 0;
     flight->due = 0;
-    flight->session.reset();
     flight->state = Flight::State::waiting;
   }
 }
@@ -252,7 +251,6 @@ void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t d
     }
     return;
   }
-  flight->session.reset();
   flight->due = due;
   flight->alone = flight->alone || alone;
   flight->state = Flight::State::waiting;
@@ -262,11 +260,6 @@ void Connection::add_retry(std::uint64_t sequence, std::uint32_t attempts, std::
                            std::uint32_t index) {
   retry_[sequence] = {{sequence, attempts, due}, std::move(batch), index, false};
   dirty = true;
-}
-
-std::uint32_t Connection::attempts_of(std::uint64_t sequence) const {
-  const auto at = retry_.find(sequence);
-  return at == retry_.end() ? 0 : at->second.entry.attempts;
 }
 
 void Connection::release(std::uint64_t sequence) {

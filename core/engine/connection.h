@@ -35,7 +35,6 @@ struct Flight {
   std::int64_t due = 0;                ///< of a waiting one
   bool alone = false;                  ///< entries are taken one by one, to find the bad one
   std::vector<std::uint64_t> retries;  ///< sequences, if it is from the retry set; then not part of the log's order
-  std::unique_ptr<SessionBuilder> session;  ///< of a finished one that waits for its turn
 };
 
 /// What take() gives: the flight, and the entries to build a session from.
@@ -92,7 +91,6 @@ class Connection {
   /// Puts an entry aside until due.
   void add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch,
                  std::uint32_t index);
-  std::uint32_t attempts_of(std::uint64_t sequence) const;
   void hold(std::uint64_t sequence) {
     held_.emplace(sequence, true);
     dirty = true;
