@@ -159,6 +159,16 @@ void for_each_group(const LineageRow& row, Visit visit) {
   }
 }
 
+/// A list of what ended at an auto-terminated relationship, as Weir once wrote it: its outputs went nowhere and are not
+/// counted, so it is as long as its payload.
+void check_ended_list(const LineageRow& row) {
+  std::uint64_t parent = 0;
+  for (Decoder in(row.payload); !in.at_end();) {
+    parent += static_cast<std::uint64_t>(in.zigzag());
+    if (parent >= row.in_count) throw Malformed("a list names parents beyond its range");
+  }
+}
+
 }  // namespace
 
 void for_each_block(const LineageRow& row, const std::function<void(const LineageBlock&)>& visit) {
@@ -286,7 +296,10 @@ void check_payload(const LineageRow& row) {
         }
       }
     });
-    if (outs != row.out_count) throw Malformed("a merge has not as many outputs as it says");
+    // Outputs that no connection took are not counted (see check_ended_list).
+    if (row.out_connection != 0 && outs != row.out_count) {
+      throw Malformed("a merge has not as many outputs as it says");
+    }
     return;
   }
   if (row.shape == Shape::group_in || row.shape == Shape::group_out) {
@@ -295,6 +308,7 @@ void check_payload(const LineageRow& row) {
     if (most > (row.shape == Shape::group_in ? row.in_count : row.out_count)) throw Malformed("groups of nobody");
     return;
   }
+  if (row.shape == Shape::list && row.out_connection == 0) return check_ended_list(row);
   for_each_block(row, [&](const LineageBlock& block) {
     ins += block.in_count;
     outs += block.out_count;

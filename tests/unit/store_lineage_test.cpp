@@ -237,6 +237,33 @@ TEST_CASE("ends coalesce over what went elsewhere, and concern exactly the FlowF
   CHECK(found == ended);
 }
 
+TEST_CASE(
+    "ends that were once written with the list or merge of their lost outputs are well, and concern those that ended") {
+  const auto stored = [](LineageRow row) {
+    row.type = EventType::drop;
+    row.details = "auto-terminated: unmatched";
+    row.out_connection = 0;
+    row.out_count = 0;
+    ChunkPacker packer;
+    packer.add(row);
+    return unpack_chunk(packer.packed()).at(0);
+  };
+  auto list = row_of(100, 50, 0, 0);
+  encode_parents(list, std::vector<std::uint32_t>{49, 7, 3});
+  REQUIRE(list.shape == Shape::list);
+  CHECK(all(concerned_inputs(stored(list), {0, 1000})) == Sequences{103, 107, 149});
+  CHECK(children_of(stored(list), {0, 1000}).empty());
+
+  auto merge = row_of(0, 0, 0, 0);
+  encode_merge(merge, std::vector<std::vector<std::uint64_t>>{{100, 101}, {140}});
+  CHECK(all(concerned_inputs(stored(merge), {0, 1000})) == Sequences{100, 101, 140});
+
+  list.in_count = 49;  // fewer than its payload names
+  CHECK_THROWS_AS(stored(list), Malformed);
+  list.payload.push_back('\x80');
+  CHECK_THROWS_AS(stored(list), Malformed);
+}
+
 TEST_CASE("rows of different processors, types, URIs or ranges that do not adjoin stay apart") {
   const auto row = [](std::uint64_t in, std::uint64_t out) { return encoded(1, {0}, in, out); };
   std::vector<LineageRow> rows;
