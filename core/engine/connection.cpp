@@ -81,64 +81,120 @@ std::int64_t Connection::next_due() const {
   return due;
 }
 
-Taken Connection::make(std::shared_ptr<Flight> flight, store::Store& store) {
-  // Find the pieces of [first, first + count), reading back what only the disk holds.
+void Taken::read(std::uint32_t connection, store::Store& store) {
+  for (auto& piece : missing) piece.batch = store.read(connection, piece.first, piece.count);
+}
+
+std::deque<Connection::Segment>::iterator Connection::segment_of(std::uint64_t sequence) {
+  return std::upper_bound(segments_.begin(), segments_.end(), sequence,
+                          [](std::uint64_t wanted, const Segment& s) { return wanted < s.end(); });
+}
+
+/// Makes a segment that is only on disk begin at `sequence`, if it lies in the middle of one.
+void Connection::split(std::uint64_t sequence) {
+  const auto at = segment_of(sequence);
+  if (at == segments_.end() || at->first >= sequence || at->batch) return;
+  const Segment rest{sequence, static_cast<std::uint32_t>(at->end() - sequence), 0, nullptr};
+  at->count -= rest.count;
+  segments_.insert(at + 1, rest);
+}
+
+Taken Connection::make(std::shared_ptr<Flight> flight) {
   Taken taken;
   taken.flight = std::move(flight);
+  const auto end = taken.flight->first + taken.flight->count;
+  split(taken.flight->first);  // just what is wanted is read, and the rest left on disk
+  split(end);
+  for (auto at = segment_of(taken.flight->first); at != segments_.end() && at->first < end; ++at) {
+    if (!at->batch) taken.missing.push_back({at->first, at->count, nullptr});
+  }
+  if (taken.missing.empty()) gather(taken);
+  return taken;
+}
+
+void Connection::complete(Taken& taken) {
+  if (taken.missing.empty()) return;
+  for (auto& piece : taken.missing) {
+    if (taken.flight->retries.empty()) {
+      auto at = segment_of(piece.first);
+      at->batch = std::move(piece.batch);
+      at->offset = 0;
+      continue;
+    }
+    for (std::uint32_t i = 0; i < piece.count; ++i) {
+      auto& retry = retry_.at(piece.first + i);
+      retry.batch = piece.batch;
+      retry.index = i;
+    }
+  }
+  taken.missing.clear();
+  if (taken.flight->retries.empty()) {
+    gather(taken);
+  } else {
+    gather_retries(taken);
+  }
+}
+
+namespace {
+
+void append(store::Batch& to, const store::Batch& from, std::uint32_t offset, std::uint32_t count) {
+  const auto begin = from.items.begin() + offset;
+  to.items.insert(to.items.end(), begin, begin + count);
+  for (const auto& arena : from.arenas) {
+    if (to.arenas.empty() || to.arenas.back() != arena) to.arenas.push_back(arena);
+  }
+}
+
+}  // namespace
+
+/// The batch of a flight whose entries are all in memory.
+void Connection::gather(Taken& taken) const {
   const auto first = taken.flight->first;
   const auto end = first + taken.flight->count;
+  std::shared_ptr<store::Batch> gathered;
   auto at = std::upper_bound(segments_.begin(), segments_.end(), first,
                              [](std::uint64_t sequence, const Segment& s) { return sequence < s.end(); });
-  std::shared_ptr<store::Batch> gathered;
-  for (auto position = first; position < end;) {
-    if (!at->batch) {  // load just what is wanted, and leave the rest on disk
-      const auto want = static_cast<std::uint32_t>(std::min(at->end(), end) - at->first);
-      auto batch = store.read(number_, at->first, want);
-      if (want < at->count) {
-        Segment rest{at->first + want, at->count - want, 0, nullptr};
-        at->count = want;
-        at = segments_.insert(at + 1, std::move(rest)) - 1;
-      }
-      at->batch = std::move(batch);
-      at->offset = 0;
-    }
+  for (auto position = first; position < end; ++at) {
     const auto skip = static_cast<std::uint32_t>(position - at->first);
     const auto count = static_cast<std::uint32_t>(std::min(at->end(), end) - position);
     if (position == first && position + count == end) {  // one piece: share it
       taken.batch = at->batch;
       taken.offset = at->offset + skip;
-      return taken;
+      return;
     }
     if (!gathered) gathered = std::make_shared<store::Batch>();
-    const auto begin = at->batch->items.begin() + at->offset + skip;
-    gathered->items.insert(gathered->items.end(), begin, begin + count);
-    for (const auto& arena : at->batch->arenas) {
-      if (gathered->arenas.empty() || gathered->arenas.back() != arena) gathered->arenas.push_back(arena);
-    }
+    append(*gathered, *at->batch, at->offset + skip, count);
     position += count;
-    ++at;
   }
   taken.batch = std::move(gathered);
-  return taken;
 }
 
-Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store) {
+void Connection::gather_retries(Taken& taken) const {
+  auto batch = std::make_shared<store::Batch>();
+  for (const auto sequence : taken.sequences) {
+    const auto& retry = retry_.at(sequence);
+    append(*batch, *retry.batch, retry.index, 1);
+  }
+  taken.batch = std::move(batch);
+}
+
+Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count) {
   Taken taken;
   if (retries_alone_ > 0) max_count = 1;
-  auto batch = std::make_shared<store::Batch>();
   for (auto& [sequence, retry] : retry_) {
     if (taken.sequences.size() >= max_count) break;
     if (retry.in_flight || retry.entry.due > now) continue;
-    if (!retry.batch) {
-      retry.batch = store.read(number_, sequence, 1);
-      retry.index = 0;
-    }
-    batch->items.push_back(retry.batch->items[retry.index]);
-    for (const auto& arena : retry.batch->arenas) {
-      if (batch->arenas.empty() || batch->arenas.back() != arena) batch->arenas.push_back(arena);
+    if (!retry.batch) {  // neighbours lie in the same row of the store, and are read together
+      auto& missing = taken.missing;
+      if (!missing.empty() && missing.back().first + missing.back().count == sequence) {
+        ++missing.back().count;
+      } else {
+        missing.push_back({sequence, 1, nullptr});
+      }
     }
     retry.in_flight = true;
     taken.sequences.push_back(sequence);
+    taken.attempts.push_back(retry.entry.attempts);
   }
   if (taken.sequences.empty()) return taken;
   if (retries_alone_ > 0) --retries_alone_;
@@ -146,14 +202,12 @@ Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, store:
   taken.flight->first = taken.sequences.front();
   taken.flight->count = static_cast<std::uint32_t>(taken.sequences.size());
   taken.flight->retries = taken.sequences;
-  taken.flight->attempts = retry_.at(taken.sequences.front()).entry.attempts;
-  for (const auto sequence : taken.sequences) taken.attempts.push_back(retry_.at(sequence).entry.attempts);
-  taken.batch = std::move(batch);
+  taken.flight->attempts = taken.attempts.front();
+  if (taken.missing.empty()) gather_retries(taken);
   return taken;
 }
 
-Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict,
-                       store::Store& store) {
+Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict) {
   bool waits = false;
   for (auto at = flights_.begin(); at != flights_.end(); ++at) {
     auto flight = *at;
@@ -171,13 +225,12 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
       flight->count = 1;
       flights_.insert(at + 1, std::move(rest));
     }
-    auto taken = make(flight, store);
     flight->state = Flight::State::running;
-    return taken;
+    return make(std::move(flight));
   }
   if (waits) return {};
   if (!retry_.empty()) {
-    if (auto taken = take_retries(now, max_count, store); taken.flight) return taken;
+    if (auto taken = take_retries(now, max_count); taken.flight) return taken;
     if (strict || retry_.size() >= kMaxRetries) return {};
   }
   if (taken_ >= limit()) return {};
@@ -185,8 +238,7 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
   // How many entries make max_bytes; what is on disk counts by the piece.
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
-  auto at = std::upper_bound(segments_.begin(), segments_.end(), taken_,
-                             [](std::uint64_t sequence, const Segment& s) { return sequence < s.end(); });
+  auto at = segment_of(taken_);
   const auto most = std::min<std::uint64_t>(max_count, limit() - taken_);
   for (; at != segments_.end() && count < most && bytes < max_bytes; ++at) {
     const auto skip = std::max(at->first, taken_) - at->first;
@@ -201,10 +253,9 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
   flight->first = taken_;
   flight->count = static_cast<std::uint32_t>(count);
   if (taken_ == cursor_) flight->offset = cursor_offset_;
-  auto taken = make(flight, store);
-  flights_.push_back(std::move(flight));
+  flights_.push_back(flight);
   taken_ += count;
-  return taken;
+  return make(std::move(flight));
 }
 
 std::shared_ptr<Flight> Connection::to_settle() {

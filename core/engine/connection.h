@@ -37,13 +37,24 @@ struct Flight {
   std::vector<std::uint64_t> retries;  ///< sequences, if it is from the retry set; then not part of the log's order
 };
 
-/// What take() gives: the flight, and the entries to build a session from.
+/// What take() gives: the flight, and the entries to build a session from. As long as `missing` is not empty, some are
+/// only on disk, and the batch comes from Connection::complete() when they have been read.
 struct Taken {
+  struct Missing {
+    std::uint64_t first;
+    std::uint32_t count;
+    store::BatchRef batch;  ///< what was read
+  };
   std::shared_ptr<Flight> flight;
   store::BatchRef batch;
   std::uint32_t offset = 0;
   std::vector<std::uint64_t> sequences;  ///< of a flight from the retry set
   std::vector<std::uint32_t> attempts;   ///< of each of those
+  std::vector<Missing> missing;
+
+  /// Reads what is missing. Without the engine's lock: it may take as long as the disk does. The flight alone has
+  /// these entries, and until it is settled they are alive, so nothing else can change them meanwhile. Throws IoError.
+  void read(std::uint32_t connection, store::Store& store);
 };
 
 class Connection {
@@ -75,9 +86,10 @@ class Connection {
   bool available(std::int64_t now, bool strict) const;
   /// When something that waits (a retry, a flight rolled back) is due; 0: nothing waits.
   std::int64_t next_due() const;
-  /// Takes up to `max_count` entries and `max_bytes` bytes (at least one entry). Empty if there is none. What only the
-  /// disk holds is read back first, by `load`, which may throw.
-  Taken take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict, store::Store& store);
+  /// Takes up to `max_count` entries and `max_bytes` bytes (at least one entry). Empty if there is none.
+  Taken take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict);
+  /// Puts what was missing and has been read in its place.
+  void complete(Taken& taken);
   /// The next flight to settle: the oldest, if it is finished.
   std::shared_ptr<Flight> to_settle();
   /// The front flight is settled: the cursor moves behind `count` of its entries; if that is not all, the rest is
@@ -136,8 +148,12 @@ class Connection {
   std::uint64_t first_not_done() const;
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
   std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }
-  Taken take_retries(std::int64_t now, std::uint32_t max_count, store::Store& store);
-  Taken make(std::shared_ptr<Flight> flight, store::Store& store);
+  Taken take_retries(std::int64_t now, std::uint32_t max_count);
+  Taken make(std::shared_ptr<Flight> flight);
+  void gather(Taken& taken) const;
+  void gather_retries(Taken& taken) const;
+  std::deque<Segment>::iterator segment_of(std::uint64_t sequence);
+  void split(std::uint64_t sequence);
 
   const std::uint32_t number_;
   const flow::Connection* definition_;

@@ -132,6 +132,7 @@ class Engine {
   void consider_timers(Instance& instance);
   void set_timer(Instance& instance, std::int64_t when);
   void work(Instance& instance);
+  bool read_back(Connection& connection, Taken& taken, Lock& lock);
   void run_step(Instance& instance, const Step& step, Lock& lock);
   void check_ends();
   void timer_loop();

@@ -113,6 +113,25 @@ void Engine::work(Instance& instance) {
   if (active_ == 0 || stopping_) quiet_.notify_all();
 }
 
+/// Reads what only the disk holds of a flight, without the lock. False: the disk failed, and so did the engine.
+bool Engine::read_back(Connection& connection, Taken& taken, Lock& lock) {
+  if (taken.missing.empty()) return true;
+  lock.unlock();
+  std::string broken;
+  try {
+    taken.read(connection.number(), store_);
+  } catch (const std::exception& error) {
+    broken = error.what();
+  }
+  lock.lock();
+  if (!broken.empty()) {
+    fail("reading the queue " + connection.id() + ": " + broken);
+    return false;
+  }
+  connection.complete(taken);
+  return true;
+}
+
 void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   const auto now = clock_->now();
   SessionInput input;
@@ -129,12 +148,10 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   auto status = abi::Status::ok;
   detail::Message message;
   if (step.connection != nullptr) {
-    try {
-      taken = step.connection->take(now, kBatchCount, kBatchBytes, instance.definition().strict_order, store_);
-    } catch (const std::exception& error) {
-      return fail(std::string("reading the queue ") + step.connection->id() + ": " + error.what());
-    }
+    taken = step.connection->take(now, kBatchCount, kBatchBytes, instance.definition().strict_order);
     if (!taken.flight) return;
+    consider(instance);  // what is left is for its next task, which need not wait for this one
+    if (!read_back(*step.connection, taken, lock)) return;
     input.batch = taken.batch;
     input.offset = taken.offset;
     input.count = taken.flight->count;

@@ -165,11 +165,12 @@ FlowBuilder& FlowBuilder::connect(const std::string& from, const std::string& re
 }
 
 Run::Run(const std::filesystem::path& folder, const FlowBuilder& builder, bool until_idle,
-         const std::function<void(engine::Options&)>& change)
+         const std::function<void(engine::Options&)>& change, ReadWatchingStore::BeforeRead before_read)
     : flows(builder.build()) {
   store::Options store_options;
   store_options.directory = folder;
   store = store::Store::open(store_options);
+  if (before_read) store = std::make_unique<ReadWatchingStore>(std::move(store), std::move(before_read));
   engine::Options options;
   options.data = folder;
   options.until_idle = until_idle;
