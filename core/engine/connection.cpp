@@ -184,6 +184,7 @@ Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count) {
   for (auto& [sequence, retry] : retry_) {
     if (taken.sequences.size() >= max_count) break;
     if (retry.in_flight || retry.entry.due > now) continue;
+    if (retry.entry.offset != 0 && !taken.sequences.empty()) break;  // only the first of a session may begin midway
     if (!retry.batch) {  // neighbours lie in the same row of the store, and are read together
       auto& missing = taken.missing;
       if (!missing.empty() && missing.back().first + missing.back().count == sequence) {
@@ -202,6 +203,7 @@ Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count) {
   taken.flight->first = taken.sequences.front();
   taken.flight->count = static_cast<std::uint32_t>(taken.sequences.size());
   taken.flight->retries = taken.sequences;
+  taken.flight->offset = retry_.at(taken.flight->first).entry.offset;
   taken.flight->attempts = taken.attempts.front();
   if (taken.missing.empty()) gather_retries(taken);
   return taken;
@@ -267,8 +269,11 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
                         std::uint64_t done_bytes) {
   dirty = true;
   if (!flight->retries.empty()) {  // the cursor has passed these long ago
-    for (const auto sequence : flight->retries) {
-      if (const auto at = retry_.find(sequence); at != retry_.end() && at->second.in_flight) retry_.erase(at);
+    for (std::uint32_t i = 0; i < count; ++i) retry_.erase(flight->retries[i]);
+    for (auto i = count; i < flight->count; ++i) {
+      auto& rest = retry_.at(flight->retries[i]);
+      rest.in_flight = false;
+      rest.entry.offset = i == count ? offset : 0;
     }
     return;
   }
@@ -307,9 +312,8 @@ void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t d
   flight->state = Flight::State::waiting;
 }
 
-void Connection::add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch,
-                           std::uint32_t index) {
-  retry_[sequence] = {{sequence, attempts, due}, std::move(batch), index, false};
+void Connection::add_retry(const store::RetryEntry& entry, store::BatchRef batch, std::uint32_t index) {
+  retry_[entry.sequence] = {entry, std::move(batch), index, false};
   dirty = true;
 }
 
@@ -340,14 +344,20 @@ store::ConnectionChange Connection::cut() {
   change.cursor = cursor_;
   cut_cursor_ = first_not_done();
   change.cursor_offset = cursor_offset_;
-  for (const auto& [sequence, held] : held_) {
-    if (!change.held.empty() && change.held.back().first + change.held.back().count == sequence) {
+  for (const auto& [sequence, retry] : retry_) change.retry.push_back(retry.entry);
+  const auto retries = change.retry.size();
+  for (const auto& [sequence, offset] : held_) {
+    if (offset != 0) {  // a start queues held ones again: as it does those in retry, which know their offset
+      change.retry.push_back({sequence, 0, 0, offset});
+    } else if (!change.held.empty() && change.held.back().first + change.held.back().count == sequence) {
       ++change.held.back().count;
     } else {
       change.held.push_back({sequence, 1});
     }
   }
-  for (const auto& [sequence, retry] : retry_) change.retry.push_back(retry.entry);
+  const auto by_sequence = [](const auto& a, const auto& b) { return a.sequence < b.sequence; };
+  std::inplace_merge(change.retry.begin(), change.retry.begin() + static_cast<std::ptrdiff_t>(retries),
+                     change.retry.end(), by_sequence);
   for (auto& segment : fresh_) {
     const auto end = segment.first + segment.count;
     auto alive = std::max(segment.first, cursor_);

@@ -92,8 +92,8 @@ class Connection {
   void complete(Taken& taken);
   /// The next flight to settle: the oldest, if it is finished.
   std::shared_ptr<Flight> to_settle();
-  /// The front flight is settled: the cursor moves behind `count` of its entries; if that is not all, the rest is
-  /// taken again, from a byte offset.
+  /// The front flight, or one from the retry set, is settled: the cursor moves behind `count` of its entries, or they
+  /// leave the set; if that is not all, the rest is taken again, from a byte offset.
   void settle(const std::shared_ptr<Flight>& flight, std::uint32_t count, std::uint64_t offset,
               std::uint64_t done_bytes);
   /// Lets go of what is done. After settle(), once what stays behind the cursor is held or in retry.
@@ -101,10 +101,10 @@ class Connection {
   /// Gives a flight back: its entries are taken again once due.
   void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
   /// Puts an entry aside until due.
-  void add_retry(std::uint64_t sequence, std::uint32_t attempts, std::int64_t due, store::BatchRef batch,
-                 std::uint32_t index);
-  void hold(std::uint64_t sequence) {
-    held_.emplace(sequence, true);
+  void add_retry(const store::RetryEntry& entry, store::BatchRef batch, std::uint32_t index);
+  /// `offset`: as far as it was consumed before.
+  void hold(std::uint64_t sequence, std::uint64_t offset) {
+    held_.emplace(sequence, offset);
     dirty = true;
   }
   void release(std::uint64_t sequence);
@@ -160,7 +160,7 @@ class Connection {
   std::deque<Segment> segments_;                 ///< from the cursor on
   std::deque<store::Segment> fresh_;             ///< not yet durable, and something in it is alive
   std::deque<std::shared_ptr<Flight>> flights_;  ///< ascending by first; not those from the retry set
-  std::map<std::uint64_t, bool> held_;
+  std::map<std::uint64_t, std::uint64_t> held_;  ///< and their byte offsets
   std::map<std::uint64_t, Retry> retry_;
   std::size_t retries_alone_ = 0;  ///< so many retries are taken one by one, to find the bad one
   std::uint64_t next_ = 0;

@@ -51,6 +51,12 @@ std::uint64_t SessionBuilder::sequence(std::uint32_t handle) const {
   return e.held == abi::kNone ? 0 : (*in_.held)[e.held].sequence;
 }
 
+std::uint64_t SessionBuilder::offset(std::uint32_t handle) const {
+  if (is_input(handle)) return handle == 0 ? in_.first_offset : 0;
+  const auto& e = out_.extras.at(handle - in_.count);
+  return e.held == abi::kNone ? 0 : (*in_.held)[e.held].offset;
+}
+
 const abi::Item* SessionBuilder::item(std::uint32_t handle) const {
   return is_input(handle) ? inputs() + handle : &out_.extras.at(handle - in_.count).item;
 }

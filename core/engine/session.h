@@ -27,6 +27,7 @@ struct HeldEntry {
   std::uint32_t connection = 0;  ///< the store's number
   store::BatchRef batch;
   std::uint32_t index = 0;
+  std::uint64_t offset = 0;  ///< bytes of it that were consumed before it was held
 };
 
 /// What a session begins with. All of it outlives the session.
@@ -126,7 +127,7 @@ class SessionBuilder final : public abi::Session {
   const abi::Item* item(std::uint32_t handle) const override;
   abi::Text content(std::uint32_t handle) override;
   std::uint64_t read(std::uint32_t handle, std::uint64_t offset, char* to, std::uint64_t size) override;
-  std::uint64_t offset(std::uint32_t handle) const override { return handle == 0 ? in_.first_offset : 0; }
+  std::uint64_t offset(std::uint32_t handle) const override;
 
   std::uint32_t create(const std::uint32_t* parents, std::uint32_t count) override;
   char* append(std::uint32_t handle, std::uint64_t size) override;

@@ -92,20 +92,19 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
   bool was_full = false;
   if (connection != nullptr) {
     was_full = connection->full() || runs_ahead(*connection);
-    connection->settle(flight, flight->retries.empty() ? prepared.settled : input.count, prepared.partial_offset,
-                       prepared.in_bytes);
+    connection->settle(flight, prepared.settled, prepared.partial_offset, prepared.in_bytes);
+    const auto offset_of = [&](std::uint32_t i) { return i == 0 ? input.first_offset : 0; };
     for (std::uint32_t i = 0; i < prepared.settled; ++i) {
       if (outcome.inputs[i] != Disposition::held) continue;
       const auto sequence = prepared.session->sequence(i);
       held_bytes_ += input.batch->items[input.offset + i].size;
-      connection->hold(sequence);
-      instance.held.push_back({sequence, connection->number(), input.batch, input.offset + i});
+      connection->hold(sequence, offset_of(i));
+      instance.held.push_back({sequence, connection->number(), input.batch, input.offset + i, offset_of(i)});
     }
     for (const auto& retry : prepared.retries)
-      connection->add_retry(prepared.session->sequence(retry.input), retry.attempts, input.now + retry.delay,
-                            input.batch, input.offset + retry.input);
-    for (std::uint32_t i = prepared.settled; i < input.count && !flight->retries.empty(); ++i)  // the rest of a retry
-      connection->add_retry(prepared.session->sequence(i), 0, 0, input.batch, input.offset + i);
+      connection->add_retry(
+          {prepared.session->sequence(retry.input), retry.attempts, input.now + retry.delay, offset_of(retry.input)},
+          input.batch, input.offset + retry.input);
     connection->forget_done();
   }
   bool released = false;

@@ -26,6 +26,17 @@ std::string pack_aside(const std::vector<Interval>& held, const std::vector<Retr
     append_varint(bytes, to_zigzag(entry.due));
     previous = entry.sequence;
   }
+  // Behind all that every Weir reads: only where there are any.
+  const auto partly = std::count_if(retry.begin(), retry.end(), [](const auto& entry) { return entry.offset != 0; });
+  if (partly == 0) return bytes;
+  append_varint(bytes, static_cast<std::uint64_t>(partly));
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < retry.size(); ++i) {
+    if (retry[i].offset == 0) continue;
+    append_varint(bytes, i - next);
+    append_varint(bytes, retry[i].offset);
+    next = i + 1;
+  }
   return bytes;
 }
 
@@ -45,6 +56,14 @@ void unpack_aside(std::string_view bytes, std::vector<Interval>& held, std::vect
     previous += in.varint();
     const auto attempts = static_cast<std::uint32_t>(in.varint());
     retry.push_back({previous, attempts, in.zigzag()});
+  }
+  if (in.at_end()) return;
+  std::uint64_t at = 0;
+  for (auto left = in.count(2); left > 0; --left, ++at) {
+    const auto distance = in.varint();
+    if (distance >= retry.size() - at) throw Malformed("an offset of no retry");
+    at += distance;
+    retry[at].offset = in.varint();
   }
 }
 

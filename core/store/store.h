@@ -51,7 +51,8 @@ struct Interval {
 struct RetryEntry {
   std::uint64_t sequence = 0;
   std::uint32_t attempts = 0;
-  std::int64_t due = 0;  ///< nanoseconds since 1970
+  std::int64_t due = 0;      ///< nanoseconds since 1970
+  std::uint64_t offset = 0;  ///< byte offset inside the FlowFile, if it is partly consumed
   bool operator==(const RetryEntry&) const = default;
 };
 

@@ -132,7 +132,7 @@ TEST_CASE(
     queue.change.cursor = 9;
     queue.change.cursor_offset = 1;
     queue.change.held = {{1, 2}};
-    queue.change.retry = {{8, 3, 1'700'000'000'000'000'000}};
+    queue.change.retry = {{3, 0, 0}, {5, 0, 0, 70'000}, {6, 0, 0}, {8, 3, 1'700'000'000'000'000'000, 1}};
     queue.write();
   }
   OneQueue queue(options_for(folder.path()));
@@ -141,10 +141,15 @@ TEST_CASE(
   CHECK(recovered.cursor_offset == 1);
   CHECK(recovered.next == 10);
   CHECK(recovered.held == std::vector<Interval>{{1, 2}});
-  CHECK(recovered.retry == std::vector<RetryEntry>{{8, 3, 1'700'000'000'000'000'000}});
-  REQUIRE(recovered.segments.size() == 2);  // 4 to 7 are done
-  CHECK(recovered.segments[0].first == 0);
-  CHECK(recovered.segments[1].first == 8);
+  CHECK(recovered.retry ==
+        std::vector<RetryEntry>{{3, 0, 0}, {5, 0, 0, 70'000}, {6, 0, 0}, {8, 3, 1'700'000'000'000'000'000, 1}});
+  CHECK(recovered.segments.size() == 3);
+  queue.change.retry = {queue.change.retry.back()};
+  queue.write();
+  const auto left = queue.recovered().segments;
+  REQUIRE(left.size() == 2);  // 4 to 7 are done
+  CHECK(left[0].first == 0);
+  CHECK(left[1].first == 8);
   CHECK(queue.content(2) == "2");
   CHECK(queue.content(5).empty());
   CHECK(queue.content(8) == "8");
