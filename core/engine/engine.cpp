@@ -67,6 +67,7 @@ void Engine::wire() {
       connection->to = instances_[base + definition.to].get();
       connection->durable_only = connection->to->definition().exactly_once;
       connection->from->outputs[definition.relationship].push_back(connection.get());
+      connection->from->routed[definition.relationship] = true;
       connection->to->inputs.push_back(connection.get());
       if (const auto at = recovered.find(definition.id); at != recovered.end()) {
         connection->recover(at->second);

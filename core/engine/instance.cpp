@@ -13,6 +13,7 @@ namespace weir::engine {
 Instance::Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number)
     : engine_(engine), flow_(flow), definition_(definition), number_(number), flags_(definition.type->spec()->flags) {
   outputs.resize(definition.relationships.size());
+  routed.resize(definition.relationships.size());
   statistics.out.resize(definition.relationships.size());
   statistics.latency_buckets.resize(std::size(kLatencyBounds));
 }

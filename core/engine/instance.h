@@ -83,6 +83,7 @@ class Instance final : public abi::Context {
   abi::Processor* processor = nullptr;
   std::vector<Connection*> inputs;
   std::vector<std::vector<Connection*>> outputs;  ///< by relationship
+  std::vector<bool> routed;                       ///< by relationship: whether a connection begins there
   StateMap state;                                 ///< changed only between its sessions
   StateChanges changed_state;                     ///< since the last cut
   std::vector<HeldEntry> held;                    ///< oldest first; changed only between its sessions

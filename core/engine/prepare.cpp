@@ -192,6 +192,7 @@ class Preparation {
       own_content = own_content && handle >= in_.count && is_own(out_.extras[handle - in_.count]);
     }
     output.count = static_cast<std::uint32_t>(handles_.size());
+    if (!instance_.routed[relationship]) return record(output);  // nobody reads it
     if (in_.batch && own_content && bytes_of(in_.batch->arenas) > 64 * 1024) {
       auto attributes = std::make_shared<store::Arena>();
       copy_attributes(*batch, *attributes);
@@ -217,7 +218,7 @@ class Preparation {
   /// What was transferred to a relationship that no connection leaves ends here, and so do the parents of what was
   /// created for it.
   void record(PreparedOutput& output) {
-    if (!instance_.outputs[output.relationship].empty()) {
+    if (instance_.routed[output.relationship]) {
       output.rows = lineage(handles_, output);
       return;
     }

@@ -250,6 +250,13 @@ void SessionBuilder::records(std::uint32_t handle, std::uint32_t count) {
   writable(handle).records = count;
 }
 
+void SessionBuilder::omit(std::uint32_t handle, std::uint64_t size) {
+  auto& e = extra(handle);
+  if (e.item.size != 0) throw std::logic_error("omit: content was written already");
+  e.item.size = size;
+  e.omitted = true;
+}
+
 void SessionBuilder::dispose(std::uint32_t handle, Disposition disposition) {
   auto& current = is_input(handle) ? out_.inputs[handle] : out_.extras.at(handle - in_.count).disposition;
   if (current != Disposition::none)
@@ -259,6 +266,8 @@ void SessionBuilder::dispose(std::uint32_t handle, Disposition disposition) {
 }
 
 void SessionBuilder::transfer(std::uint32_t handle, std::uint32_t relationship) {
+  if (!is_input(handle) && out_.extras.at(handle - in_.count).omitted && routed(relationship))
+    throw std::logic_error("a FlowFile whose content was omitted was transferred to where it will be read");
   dispose(handle, Disposition::transferred);
   out_.transfers.push_back({relationship, handle});
 }

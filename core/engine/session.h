@@ -45,6 +45,7 @@ struct SessionInput {
   const StateMap* state = nullptr;
   const std::vector<HeldEntry>* held = nullptr;  ///< oldest first
   std::uint32_t failure = abi::kNone;            ///< number of the relationship `failure`
+  const std::vector<bool>* routed = nullptr;     ///< by relationship; null: all are
   std::string_view processor_name;
 };
 
@@ -70,6 +71,7 @@ struct Outcome {
     std::uint32_t parent_count = 0;
     std::uint64_t group = 0;  ///< with from_group
     bool from_group = false;
+    bool omitted = false;  ///< its content was not written
     Disposition disposition = Disposition::none;
     std::uint64_t capacity = 0;            ///< bytes of content room; beyond item.size free
     std::uint32_t attribute_capacity = 0;  ///< 0: the attributes are shared
@@ -136,6 +138,11 @@ class SessionBuilder final : public abi::Session {
   void set(std::uint32_t handle, abi::Text name, abi::Text value) override;
   void erase(std::uint32_t handle, abi::Text name) override;
   void records(std::uint32_t handle, std::uint32_t count) override;
+
+  bool routed(std::uint32_t relationship) const override {
+    return in_.routed == nullptr || (*in_.routed)[relationship];
+  }
+  void omit(std::uint32_t handle, std::uint64_t size) override;
 
   void transfer(std::uint32_t handle, std::uint32_t relationship) override;
   void transfer_each(const std::uint32_t* relationship_of_input) override;

@@ -1,9 +1,9 @@
 #include "store/batch.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <mutex>
 #include <new>
 
@@ -13,21 +13,27 @@ namespace {
 constexpr std::uint64_t kLargestBlock = 1024 * 1024;
 constexpr std::uint64_t kOwnBlock = 256 * 1024;
 
-/// Large blocks come and go all the time, mostly in a few sizes: those freed last are given out first, still mapped and
-/// perhaps still in the cache. Without it a flow of large FlowFiles spends most of its time in page faults.
+/// Large blocks come and go all the time: those freed last are given out first, still mapped and perhaps still in the
+/// cache. Without it a flow of large FlowFiles spends most of its time in page faults. Sizes are rounded up to the
+/// pool's step, because content is seldom twice of the same size.
 class BlockPool {
  public:
   static constexpr std::uint64_t kSmallest = 64 * 1024;
   static constexpr std::uint64_t kLargest = 4 * 1024 * 1024;
+  static constexpr std::uint64_t kStep = 64 * 1024;
   static constexpr std::uint64_t kKept = 32 * 1024 * 1024;
 
+  /// How large a block of at least `size` bytes is.
+  static std::uint64_t rounded(std::uint64_t size) { return pools(size) ? (size + kStep - 1) / kStep * kStep : size; }
+
+  /// `size` as rounded() gave it.
   char* get(std::uint64_t size) {
-    if (size >= kSmallest && size <= kLargest) {
+    if (pools(size)) {
       const std::lock_guard lock(mutex_);
-      for (auto at = free_.rbegin(); at != free_.rend(); ++at) {
-        if (at->size != size) continue;
-        auto* data = at->data;
-        free_.erase(std::next(at).base());
+      auto& free = free_[size / kStep];
+      if (!free.empty()) {
+        auto* data = free.back();
+        free.pop_back();
         kept_ -= size;
         return data;
       }
@@ -36,11 +42,12 @@ class BlockPool {
     if (data == nullptr) throw std::bad_alloc();
     return data;
   }
+
   void put(char* data, std::uint64_t size) {
-    if (size >= kSmallest && size <= kLargest) {
+    if (pools(size)) {
       const std::lock_guard lock(mutex_);
       if (kept_ + size <= kKept) {
-        free_.push_back({data, size});
+        free_[size / kStep].push_back(data);
         kept_ += size;
         return;
       }
@@ -49,12 +56,10 @@ class BlockPool {
   }
 
  private:
-  struct Free {
-    char* data;
-    std::uint64_t size;
-  };
+  static bool pools(std::uint64_t size) { return size >= kSmallest && size <= kLargest; }
+
   std::mutex mutex_;
-  std::vector<Free> free_;
+  std::array<std::vector<char*>, kLargest / kStep + 1> free_;  ///< by size / kStep
   std::uint64_t kept_ = 0;
 };
 
@@ -66,16 +71,17 @@ BlockPool& pool() {
 }  // namespace
 
 Arena::~Arena() {
-  for (const auto& block : blocks_) pool().put(block.data, block.size + kPadding);
+  for (const auto& block : blocks_) pool().put(block.data, block.size);
   total_.fetch_sub(bytes_, std::memory_order_relaxed);
 }
 
 char* Arena::add_block(std::uint64_t size) {
-  auto* data = pool().get(size + kPadding);
+  const auto room = BlockPool::rounded(size + kPadding);
+  auto* data = pool().get(room);
   std::memset(data + size, 0, kPadding);
-  blocks_.push_back({data, size});
-  bytes_ += size + kPadding;
-  total_.fetch_add(size + kPadding, std::memory_order_relaxed);
+  blocks_.push_back({data, room});
+  bytes_ += room;
+  total_.fetch_add(room, std::memory_order_relaxed);
   return data;
 }
 

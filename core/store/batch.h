@@ -49,7 +49,7 @@ class Arena {
  private:
   struct Block {
     char* data;
-    std::uint64_t size;  ///< without padding
+    std::uint64_t size;  ///< with padding
   };
   char* add_block(std::uint64_t size);
 

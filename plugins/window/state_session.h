@@ -48,6 +48,8 @@ class StateSession final : public abi::Session {
   void set(std::uint32_t, abi::Text, abi::Text) override { no(); }
   void erase(std::uint32_t, abi::Text) override { no(); }
   void records(std::uint32_t, std::uint32_t) override { no(); }
+  bool routed(std::uint32_t) const override { no(); }
+  void omit(std::uint32_t, std::uint64_t) override { no(); }
   void transfer(std::uint32_t, std::uint32_t) override { no(); }
   void transfer_each(const std::uint32_t*) override { no(); }
   void drop(std::uint32_t, abi::Text) override { no(); }

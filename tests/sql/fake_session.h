@@ -47,6 +47,8 @@ class FakeSession final : public abi::Session {
   void set(std::uint32_t, abi::Text, abi::Text) override {}
   void erase(std::uint32_t, abi::Text) override {}
   void records(std::uint32_t, std::uint32_t) override {}
+  bool routed(std::uint32_t) const override { return true; }
+  void omit(std::uint32_t, std::uint64_t) override {}
   void transfer(std::uint32_t, std::uint32_t) override {}
   void transfer_each(const std::uint32_t*) override {}
   void drop(std::uint32_t, abi::Text) override {}

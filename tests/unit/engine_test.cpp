@@ -541,3 +541,32 @@ TEST_CASE_FIXTURE(Fresh, "a sink that is woken gets a step, also without input")
   CHECK(eventually([] { return collected().of("end").size() == 3; }));
   run.engine->stop();
 }
+
+TEST_CASE_FIXTURE(Fresh, "content may be left out where nobody reads it, and nowhere else") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("good", "Collect").processor("bad", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
+  scripts()["source"].count = 10;
+  scripts()["act"].process = [](FlowFile file, Session& session) {
+    constexpr std::uint32_t success = 0, other = 2;
+    REQUIRE(session.routed(success));
+    REQUIRE_FALSE(session.routed(other));
+    auto counted = session.create(file);
+    session.omit(counted, 1'000);
+    session.transfer(counted, file.content() == "7" ? success : other);
+    auto child = session.create(file);
+    session.append(child, file.content());
+    session.transfer(child, success);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  auto expected = numbers(10);
+  expected.erase(expected.begin() + 7);
+  CHECK(collected().of("good") == expected);
+  CHECK(collected().of("bad") == std::vector<std::string>{"7"});  // a defect of the processor
+  run.engine->inspect([](const auto& instances, const auto&, const auto&) {
+    CHECK(instances[1]->statistics.out[2].files == 9);
+    CHECK(instances[1]->statistics.out[2].bytes == 9'000);
+  });
+}

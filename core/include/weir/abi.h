@@ -187,6 +187,9 @@ class Session {
   virtual void erase(std::uint32_t handle, Text name) = 0;
   virtual void records(std::uint32_t handle, std::uint32_t count) = 0;
 
+  virtual bool routed(std::uint32_t relationship) const = 0;  ///< false: what goes there ends there, and is never read
+  virtual void omit(std::uint32_t handle, std::uint64_t size) = 0;  ///< counts bytes of content that are not written
+
   virtual void transfer(std::uint32_t handle, std::uint32_t relationship) = 0;
   virtual void transfer_each(const std::uint32_t* relationship_of_input) = 0;  ///< one an input; kNone drops it
   virtual void drop(std::uint32_t handle, Text reason) = 0;

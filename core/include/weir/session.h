@@ -128,6 +128,10 @@ class Session {
   void erase(FlowFile file, std::string_view attribute) { session_->erase(file.handle(), to_text(attribute)); }
   /// Says how many records the content holds (1 unless said; metrics count by it).
   void records(FlowFile file, std::uint32_t count) { session_->records(file.handle(), count); }
+  /// Whether a FlowFile that goes to this relationship goes on to a processor. If not, its content need not be written.
+  bool routed(std::uint32_t relationship) const { return session_->routed(relationship); }
+  /// Gives a created FlowFile the size of content that is not written. It may only go where nothing is routed.
+  void omit(FlowFile file, std::uint64_t size) { session_->omit(file.handle(), size); }
   /// @}
 
   /// @name Where FlowFiles go

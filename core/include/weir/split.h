@@ -118,16 +118,25 @@ class RecordSplit {
 
   FlowFile write(FlowFile input, const Records& records) {
     RecordWriter writer(session_, session_.create(input), form_);
-    for (const auto record : records) writer.write(record);
+    writer.write(records);
     writer.finish();
     return writer.file();
+  }
+
+  /// What ends here needs no content, only its size.
+  FlowFile count(FlowFile input, const Records& records) {
+    const auto file = session_.create(input);
+    session_.omit(file, RecordWriter::size(records, form_));
+    session_.records(file, static_cast<std::uint32_t>(records.size()));
+    return file;
   }
 
   void send(FlowFile input) {
     if (!changed_ && parts_.size() == 1 && parts_[0].second.size() == records_)
       return session_.transfer(input, parts_[0].first);
     if (rejected_ == records_ && rejects_.size() == 1) return session_.reject(input, rejects_[0].first);
-    for (const auto& [relationship, records] : parts_) session_.transfer(write(input, records), relationship);
+    for (const auto& [relationship, records] : parts_)
+      session_.transfer(session_.routed(relationship) ? write(input, records) : count(input, records), relationship);
     for (auto& [message, records] : rejects_) {
       if (&message == &rejects_.back().first && unnamed_ > 0)
         message += " (and " + std::to_string(unnamed_) + " more records, for other reasons)";

@@ -209,6 +209,26 @@ class RecordWriter {
     }
     ++count_;
   }
+  /// How large the content is once they, and nothing else, are written and finish() was called.
+  static std::uint64_t size(const std::vector<std::string_view>& records, Form form) {
+    std::uint64_t size = 0;
+    for (const auto record : records) size += record.size() + 1;
+    if (form == Form::array) return records.empty() ? 2 : size + 1;
+    return form == Form::object && records.size() == 1 ? size - 1 : size;
+  }
+  /// Writes them all into one piece of room, which is large enough for them and no larger.
+  void write(const std::vector<std::string_view>& records) {
+    if (records.empty()) return;
+    const auto size = RecordWriter::size(records, Form::lines);
+    char* to = session_.append(file_, size);
+    for (const auto record : records) {
+      if (form_ == Form::array) *to++ = count_ == 0 ? '[' : ',';
+      std::memcpy(to, record.data(), record.size());
+      to += record.size();
+      if (form_ != Form::array) *to++ = '\n';
+      ++count_;
+    }
+  }
   /// Ends the content and says how many records it has. An object stays one object without a line's end.
   void finish() {
     if (form_ == Form::array) session_.append(file_, count_ == 0 ? "[]" : "]");
