@@ -12,7 +12,6 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual std::int64_t now() const = 0;
-  virtual bool is_virtual() const { return false; }
 };
 
 class RealClock final : public Clock {
@@ -27,7 +26,6 @@ class VirtualClock final : public Clock {
  public:
   explicit VirtualClock(std::int64_t start) : now_(start) {}
   std::int64_t now() const override { return now_.load(); }
-  bool is_virtual() const override { return true; }
   void set(std::int64_t now) { now_.store(now); }
 
  private:

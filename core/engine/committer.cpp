@@ -32,6 +32,7 @@ void Engine::committer_loop() {
       }
     }
     if (!fatal_.empty() || (committer_stop_ && !dirty_)) return;
+    committing_ = true;
     flush_processors(lock);
     std::vector<std::pair<Instance*, std::uint64_t>> tokens;
     const auto epoch = cut(&tokens);
@@ -167,6 +168,7 @@ void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair
     for (const auto& [instance, token] : tokens) instance->processor->durable(token);
     lock.lock();
   }
+  committing_ = false;
   quiet_.notify_all();
 }
 

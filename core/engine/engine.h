@@ -8,6 +8,7 @@
 //
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
+//   virtual_time.cpp  time that passes when a test says so
 
 #include <atomic>
 #include <condition_variable>
@@ -37,7 +38,7 @@ struct Options {
   std::uint64_t memory_budget = 256 * MiB;                   ///< of FlowFiles in memory
   std::filesystem::path data;                                ///< where processors have their folders
   bool until_idle = false;
-  const Clock* clock = nullptr;  ///< null: real time
+  VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
 };
 
 /// A message for the operator.
@@ -76,6 +77,13 @@ class Engine {
   /// zero: as long as it takes. Returns true if everything ended.
   bool wait(Duration at_most = Duration::zero());
   void stop_waiting();
+  /// With a virtual clock: waits until nothing can run at the present time and all that was done is durable, then moves
+  /// time on to `to`, stopping wherever something is due: it happens at its own time, and what follows from it before
+  /// the next. With `to` in the past, or now, only waits. False: something did not come to rest within `patience`,
+  /// which is real time, or something fatal happened.
+  bool advance(std::int64_t to, Duration patience);
+  /// The next time at which something is due; 0: nothing waits for time.
+  std::int64_t next_due() const;
   /// What made the engine stop by itself, or a batch end in failure; empty: nothing did.
   std::string fatal() const;
   /// True once every enabled processor has started and the disk takes epochs.
@@ -137,6 +145,10 @@ class Engine {
   void check_ends();
   void timer_loop();
 
+  // virtual_time.cpp
+  bool at_rest() const;
+  bool come_to_rest(std::chrono::steady_clock::time_point deadline, Lock& lock);
+
   // settle.cpp
   void settle_finished(Instance& instance, Connection& connection);
   void settle(Instance& instance, Connection* connection, const std::shared_ptr<Flight>& flight, Prepared& prepared);
@@ -161,6 +173,7 @@ class Engine {
   store::Store& store_;
   const Options options_;
   RealClock real_clock_;
+  VirtualClock* const virtual_clock_;  ///< null: time is real
   const Clock* clock_;
 
   mutable std::mutex mutex_;
@@ -187,6 +200,7 @@ class Engine {
   std::chrono::steady_clock::time_point last_cut_;
   bool dirty_ = false;
   bool urgent_ = false;
+  bool committing_ = false;      ///< an epoch was cut, and those who wait for it were not all told yet
   bool sources_paused_ = false;  ///< the disk is full
   bool stopping_ = false;        ///< no new sessions but flushes
   bool committer_stop_ = false;

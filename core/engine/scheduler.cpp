@@ -270,6 +270,7 @@ void Engine::timer_loop() {
   Lock lock(mutex_);
   while (!stopping_) {
     if (timers_.empty()) {
+      quiet_.notify_all();
       timer_changed_.wait(lock);
       continue;
     }
@@ -282,8 +283,9 @@ void Engine::timer_loop() {
       consider(*instance);
       continue;
     }
-    if (clock_->is_virtual()) {
-      timer_changed_.wait_for(lock, std::chrono::milliseconds(1));
+    if (virtual_clock_ != nullptr) {
+      quiet_.notify_all();
+      timer_changed_.wait(lock);  // advance() says when time has moved
     } else {
       timer_changed_.wait_for(lock, std::chrono::nanoseconds(when - now));
     }
