@@ -10,6 +10,7 @@
 #include "cli/processors.h"
 #include "cli/run.h"
 #include "cli/schema.h"
+#include "cli/test.h"
 #include "cli/validate.h"
 #include "sql/eval.h"
 
@@ -81,6 +82,17 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   add_plugins(validate_command);
 
+  weir::cli::TestOptions test;
+  std::string test_patience;
+  auto* test_command = app.add_subcommand("test", "Run the tests of flows, in virtual time and with nothing outside");
+  test_command->add_option("flows", test.flows.flows, "Flow files")->required();
+  test_command->add_option("--param", test.flows.parameters, "NAME=VALUE of a flow's parameter")
+      ->allow_extra_args(false);
+  test_command->add_option("--only", test.only, "Only tests with this text in their name");
+  test_command->add_option("--junit", test.junit, "Write a report in JUnit's XML to this file");
+  test_command->add_option("--timeout", test_patience, "How long one test may take; 30s unless said");
+  add_plugins(test_command);
+
   weir::cli::ProcessorsOptions processors;
   auto* processors_command = app.add_subcommand("processors", "List the processor types, or describe one");
   processors_command->add_option("name", processors.name, "A processor type");
@@ -131,6 +143,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (*run_command && !run_for.empty()) run.run_for = parse_duration(run_for);
+    if (*test_command && !test_patience.empty()) test.patience = parse_duration(test_patience);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
@@ -141,6 +154,11 @@ int main(int argc, char** argv) {
   if (*validate_command) {
     validate.plugins = plugins;
     return weir::cli::run_validate(validate);
+  }
+  if (*test_command) {
+    test.flows.plugins = plugins;
+    test.flows.tests_beside = true;
+    return weir::cli::run_tests(test);
   }
   if (*processors_command) {
     processors.plugins = plugins;

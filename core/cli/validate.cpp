@@ -69,6 +69,7 @@ void load_flows(const ValidateOptions& options, Loaded& loaded) {
   flow::LoadOptions load_options;
   load_options.registry = &loaded.registry;
   load_options.surroundings = flow::process_surroundings();
+  load_options.tests_beside = options.tests_beside;
   std::vector<flow::Problem> problems;
   load_options.surroundings.parameters = parse_parameters(options.parameters, problems);
   const std::vector<std::filesystem::path> files(options.flows.begin(), options.flows.end());
@@ -80,7 +81,9 @@ void load_flows(const ValidateOptions& options, Loaded& loaded) {
 
 int run_validate(const ValidateOptions& options) {
   Loaded loaded;
-  load_flows(options, loaded);
+  auto with_tests = options;
+  with_tests.tests_beside = true;
+  load_flows(with_tests, loaded);
   std::fflush(stderr);
   for (const auto& reads : loaded.result.reads) {
     fmt::print(

@@ -13,6 +13,7 @@ struct ValidateOptions {
   std::vector<std::string> flows;
   std::vector<std::string> plugins;     ///< --plugins
   std::vector<std::string> parameters;  ///< NAME=VALUE
+  bool tests_beside = false;            ///< see flow::LoadOptions
 };
 
 /// Types and flows, with everything that is wrong already written to standard error.

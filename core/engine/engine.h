@@ -8,7 +8,7 @@
 //
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
-//   virtual_time.cpp  time that passes when a test says so
+//   test_control.cpp  what a test does: time, input
 
 #include <atomic>
 #include <condition_variable>
@@ -32,12 +32,17 @@
 
 namespace weir::engine {
 
+/// Sees what enters a connection, under the engine's lock: `count` items from `offset` on. For tests and taps; quick.
+using Tap =
+    std::function<void(const Connection&, const store::Batch& batch, std::uint32_t offset, std::uint32_t count)>;
+
 struct Options {
   unsigned workers = 0;                                      ///< 0: one per core
   Duration epoch_interval = std::chrono::milliseconds(100);  ///< when nobody waits for an epoch
   std::uint64_t memory_budget = 256 * MiB;                   ///< of FlowFiles in memory
   std::filesystem::path data;                                ///< where processors have their folders
   bool until_idle = false;
+  Tap tap;                        ///< may be empty
   VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
 };
 
@@ -84,6 +89,11 @@ class Engine {
   bool advance(std::int64_t to, Duration patience);
   /// The next time at which something is due; 0: nothing waits for time.
   std::int64_t next_due() const;
+  /// Puts a FlowFile out by a relationship, as if the processor had created it.
+  void give(std::size_t instance, std::uint32_t relationship, std::string_view content,
+            const std::map<std::string, std::string>& attributes, std::uint32_t records);
+  /// Sources have nothing more to give: in batch mode, what follows them ends once it has done its work.
+  void end_sources();
   /// What made the engine stop by itself, or a batch end in failure; empty: nothing did.
   std::string fatal() const;
   /// True once every enabled processor has started and the disk takes epochs.
@@ -145,7 +155,7 @@ class Engine {
   void check_ends();
   void timer_loop();
 
-  // virtual_time.cpp
+  // test_control.cpp
   bool at_rest() const;
   bool come_to_rest(std::chrono::steady_clock::time_point deadline, Lock& lock);
 

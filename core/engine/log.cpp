@@ -59,7 +59,7 @@ std::string escaped(std::string_view text, bool json) {
 
 void configure_log(LogFormat format, abi::Level least) {
   g_format = format;
-  logger().set_level(spdlog_level(least));
+  logger().set_level(format == LogFormat::none ? spdlog::level::off : spdlog_level(least));
   if (format == LogFormat::json)
     logger().set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", spdlog::pattern_time_type::utc);
 }

@@ -9,7 +9,7 @@ namespace weir::engine {
 
 class Instance;
 
-enum class LogFormat { text, json };
+enum class LogFormat { text, json, none };
 
 /// Once, before anything logs.
 void configure_log(LogFormat format, abi::Level least);

@@ -48,6 +48,7 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto& connection = *connections[i];
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
+    if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);
     for (auto& row : output.rows) {
       auto mine = i + 1 == connections.size() ? std::move(row) : row;
       if (i > 0 && mine.in_connection != 0) mine.type = store::EventType::clone;

@@ -11,18 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "flow/flow_test.h"
 #include "sql/declaration.h"
 #include "weir/abi.h"
 #include "weir/units.h"
 
 namespace weir::flow {
-
-/// A place in a flow file; line and column count from 1, 0 if there is none.
-struct Mark {
-  std::string file;
-  int line = 0;
-  int column = 0;
-};
 
 /// Back-pressure thresholds of a connection; 0 is unlimited.
 struct QueueOptions {
@@ -86,6 +80,7 @@ struct Flow {
   std::vector<Processor> processors;
   std::vector<Connection> connections;
   ProvenanceOptions provenance;
+  std::vector<FlowTest> tests;
   std::vector<std::string> secrets;  ///< values that must not be shown: see masked() in settings.h
 };
 

@@ -7,6 +7,7 @@
 
 #include "flow/cron.h"
 #include "flow/records.h"
+#include "flow/test_reader.h"
 #include "flow/values.h"
 #include "plugin/nearest.h"
 #include "weir/spec.h"
@@ -16,7 +17,7 @@ namespace weir::flow {
 namespace {
 
 const std::vector<std::string> kTopKeys{"flow",     "description", "parameters", "records",
-                                        "defaults", "processors",  "provenance"};
+                                        "defaults", "processors",  "provenance", "tests"};
 const std::vector<std::string> kRetryKeys{"attempts", "backoff", "max_backoff"};
 
 /// Names become parts of ids (flow/from/relationship/to), of metrics' labels and of folders.
@@ -152,6 +153,8 @@ Draft FlowReader::read(const Node& root) {
   } else {
     read_processors(*processors, draft);
   }
+  if (const auto* tests = root.find("tests"); tests != nullptr && !tests->is_null())
+    draft.flow.tests = TestReader(report_, draft.flow).read(*tests);
   return draft;
 }
 

@@ -1,5 +1,6 @@
 #include "flow/json_text.h"
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace weir::flow {
@@ -32,6 +33,29 @@ void write(const boost::json::value& value, std::size_t depth, std::string& to) 
 }
 
 }  // namespace
+
+std::string to_json(const Node& node) {
+  std::string text;
+  switch (node.type) {
+    case Node::Type::null:
+      return "null";
+    case Node::Type::list:
+      for (const auto& item : node.items) text += (text.empty() ? "" : ",") + to_json(item);
+      return "[" + text + "]";
+    case Node::Type::map:
+      for (const auto& [key, value] : node.members)
+        text += (text.empty() ? "" : ",") + boost::json::serialize(key.text) + ":" + to_json(value);
+      return "{" + text + "}";
+    case Node::Type::scalar:
+      break;
+  }
+  if (node.plain) {
+    boost::system::error_code error;
+    const auto value = boost::json::parse(node.text, error);
+    if (!error && !value.is_string() && !value.is_structured()) return node.text;
+  }
+  return boost::json::serialize(node.text);
+}
 
 std::string to_pretty(const boost::json::value& value) {
   std::string text;

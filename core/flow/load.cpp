@@ -11,6 +11,7 @@
 
 #include "flow/flow_reader.h"
 #include "flow/graph.h"
+#include "flow/test_reader.h"
 #include "plugin/nearest.h"
 #include "weir/sql.h"
 
@@ -60,6 +61,8 @@ class Loader {
       parsed_all_ = false;
     }
     finish(problems);
+    finish(beside_);
+    beside_.clear();
   }
 
   void refuse(const std::filesystem::path& file, const std::string& why) {
@@ -107,7 +110,29 @@ class Loader {
       const auto& processor = draft.flow.processors[index];
       result_.reads.push_back({draft.flow.name, processor.name, processor.mark, fields});
     }
-    if (!has_errors(problems)) result_.flows.push_back(std::move(draft.flow));
+    if (has_errors(problems)) return;
+    if (options_.tests_beside) read_tests_beside(draft.flow);
+    result_.flows.push_back(std::move(draft.flow));
+  }
+
+  /// A file of tests has only `tests:`, and speaks of the flow whose name it has.
+  void read_tests_beside(Flow& flow) {
+    auto path = std::filesystem::path(flow.file).replace_extension(".tests.yaml");
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return;
+    try {
+      const auto source = Source::read(path);
+      const Reporter report(source, beside_);
+      const auto root = parse_yaml(source, beside_);
+      if (!root) return;
+      const auto* tests = root->find("tests");
+      if (tests == nullptr || root->members.size() != 1)
+        return report.error(*root, "a file of tests has 'tests:' and nothing else", "tests: [{name: …, …}]");
+      auto read = TestReader(report, flow).read(*tests);
+      flow.tests.insert(flow.tests.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
+    } catch (const std::runtime_error& error) {
+      refuse(path, error.what());
+    }
   }
 
   /// Ids begin with the flow's name: two flows with one name would share queues and state.
@@ -138,6 +163,7 @@ class Loader {
 
   const LoadOptions& options_;
   LoadResult result_;
+  std::vector<Problem> beside_;  ///< of the file of tests
   std::map<std::string, Mark> names_;
   std::set<std::string> parameters_;
   bool parsed_all_ = true;

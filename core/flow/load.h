@@ -19,6 +19,7 @@ namespace weir::flow {
 struct LoadOptions {
   const plugin::Registry* registry = nullptr;
   Surroundings surroundings;
+  bool tests_beside = false;  ///< also read the tests in NAME.tests.yaml beside NAME.yaml
 };
 
 /// The process's own environment, and secrets from the folder in WEIR_SECRETS, or /run/secrets.

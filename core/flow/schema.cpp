@@ -259,6 +259,51 @@ json::object shared_definitions() {
 
 }  // namespace
 
+namespace {
+
+/// A test of the flow, as test_reader.cpp takes it.
+json::object test() {
+  const auto list_of = [](json::object items) { return json::object{{"type", "array"}, {"items", std::move(items)}}; };
+  const json::object anything{{"type", "object"}};
+  const json::object texts{{"type", "object"}, {"additionalProperties", text_type()}};
+  const json::object number{{"type", "number"}, {"minimum", 0}};
+  const json::object count{{"type", "integer"}, {"minimum", 0}};
+  const json::object boolean{{"type", "boolean"}};
+  auto given =
+      map_of({{"from", described(text_type(), "PROCESSOR, or PROCESSOR/RELATIONSHIP, that seems to put it out.")},
+              {"at", described(refer("duration"), "Since the test's start.")},
+              {"records", described(list_of(anything), "Records of one FlowFile.")},
+              {"each", described(boolean, "A FlowFile for each record.")},
+              {"content", text_type()},
+              {"contents", list_of(text_type())},
+              {"attributes", texts}});
+  auto expected = map_of({{"from", described(text_type(), "PROCESSOR, or PROCESSOR/RELATIONSHIP: what it puts out.")},
+                          {"to", described(text_type(), "PROCESSOR: what it is given.")},
+                          {"records", list_of(anything)},
+                          {"contents", list_of(text_type())},
+                          {"flowfiles", described(count, "How many FlowFiles.")},
+                          {"attributes", described(texts, "Of every FlowFile there.")},
+                          {"partly", described(boolean, "Further fields and records do not matter.")},
+                          {"order", json::object{{"enum", json::array{"same", "any"}}}},
+                          {"tolerance", described(number, "Between numbers, absolute.")}});
+  auto answer = map_of({{"when", anything}, {"to", text_type()}, {"set", anything}});
+  return map_of(
+      {{"name", text_type()},
+       {"now", described(text_type(), "When it begins: a time such as 2024-05-01T12:00:00Z.")},
+       {"given", list_of(std::move(given))},
+       {"wait", described(refer("duration"), "How long time passes after the last was given.")},
+       {"until_idle", described(boolean, "Whether the sources then end, and windows close: true unless said.")},
+       {"expect", list_of(std::move(expected))},
+       {"bulletins", described(list_of(text_type()), "Text that bulletins have in them; no other warning is allowed.")},
+       {"answers",
+        described(json::object{{"type", "object"},
+                               {"additionalProperties", json::object{{"anyOf", json::array{answer, list_of(answer)}}}}},
+                  "What processors that reach outside do.")},
+       {"state", json::object{{"type", "object"}, {"additionalProperties", map_of({{"entries", count}})}}}});
+}
+
+}  // namespace
+
 std::string schema(const plugin::Registry& registry) {
   auto definitions = shared_definitions();
   definitions["common"] = json::object{{"properties", common_properties()}};
@@ -307,6 +352,8 @@ std::string schema(const plugin::Registry& registry) {
                                       {"keep_for", refer("duration")},
                                       {"keep_bytes", refer("bytes")}}),
                               "What is kept of where data came from and went.");
+  p["tests"] = described(json::object{{"type", "array"}, {"items", test()}},
+                         "What the flow does with given input, in virtual time: `weir test` runs them.");
   json::object root{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                     {"title", "A Weir flow"},
                     {"type", "object"},

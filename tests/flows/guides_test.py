@@ -36,6 +36,21 @@ class Guides(unittest.TestCase):
                     self.assertIn(refused, said)
         self.assertGreater(seen, 5)
 
+    def test_tests_of_flows_pass(self):
+        tested = 0
+        for page in PAGES:
+            for refused, flow in BLOCK.findall(page.read_text()):
+                if refused or "\ntests:" not in flow:
+                    continue
+                tested += 1
+                with self.subTest(page=page.name, flow=flow[:60]), tempfile.TemporaryDirectory() as folder:
+                    pathlib.Path(folder, "flow.yaml").write_text(flow)
+                    result = subprocess.run(
+                        [WEIR, "test", "flow.yaml"], cwd=folder, capture_output=True, text=True, timeout=60
+                    )
+                    self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertGreater(tested, 1)
+
     def test_links_lead_somewhere(self):
         for page in PAGES:
             for target in LINK.findall(page.read_text()):

@@ -23,7 +23,8 @@ MODULES = {
     "engine": {"sdk", "store", "sql", "flow", "plugin"},
     "testkit": {"sdk", "store", "sql", "flow", "plugin", "engine"},
     "api": {"sdk", "store", "sql", "flow", "plugin", "engine"},
-    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api"},
+    "flowtest": {"sdk", "store", "sql", "flow", "plugin", "engine"},
+    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api", "flowtest"},
 }
 
 STANDARD_HEADERS = set(

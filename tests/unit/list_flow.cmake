@@ -2,6 +2,7 @@ weir_add_test(testkit_test testkit_test.cpp LIBRARIES weir_testkit LABELS plugin
 weir_add_test(yaml_test yaml_test.cpp LIBRARIES weir_flow LABELS flow)
 weir_add_test(values_test values_test.cpp LIBRARIES weir_flow LABELS flow)
 weir_add_test(flow_test flow_test.cpp flow_records_test.cpp flow_fixture.cpp LIBRARIES weir_flow weir_plugin LABELS flow)
+weir_add_test(flowtest_test flowtest_test.cpp LIBRARIES weir_flowtest LABELS flow)
 weir_add_test(plugin_test plugin_test.cpp LIBRARIES weir_plugin LABELS plugin)
 
 # A plugin as it should be, and one for each way to be bad. Not among the real ones: a user would see them.
