@@ -9,7 +9,8 @@ namespace weir::api {
 
 struct Request {
   std::string method;
-  std::string path;  ///< without host and query
+  std::string path;   ///< without host and query
+  std::string query;  ///< what follows the question mark
 };
 
 struct Response {

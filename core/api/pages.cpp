@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "api/flow_pages.h"
 #include "api/metrics.h"
 
 namespace weir::api {
@@ -16,6 +17,9 @@ struct Page {
 };
 constexpr Page kPages[] = {
     {"/", "this index"},
+    {"/api/v1/bulletins", "messages for the operator; ?after=ID&limit=N"},
+    {"/api/v1/flows", "the flows; /api/v1/flows/NAME with processors and connections"},
+    {"/api/v1/status", "whether Weir works, and its epochs"},
     {"/healthz", "200 while the process works, else 503 with the reason"},
     {"/metrics", "metrics in Prometheus' text format"},
     {"/readyz", "200 once every processor has started and the disk takes data, else 503 with the reason"},
@@ -24,9 +28,10 @@ constexpr Page kPages[] = {
 class Pages {
  public:
   Pages(engine::Engine& engine, std::string version)
-      : engine_(engine), version_(std::move(version)), metrics_(engine, version_) {}
+      : engine_(engine), version_(std::move(version)), metrics_(engine, version_), flows_(engine, version_) {}
 
   Response answer(const Request& request) {
+    if (request.path.starts_with("/api/v1/")) return flows_.answer(request);
     bool known = false;
     for (const auto& page : kPages) known |= page.path == request.path;
     if (!known) return {404, {}, "there is no such page; / lists those there are\n", {}};
@@ -66,6 +71,7 @@ class Pages {
   engine::Engine& engine_;
   const std::string version_;
   Metrics metrics_;
+  FlowPages flows_;
 };
 
 }  // namespace

@@ -91,7 +91,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
       return {421, {}, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]\n", {}};
     try {
-      return common_.handler({std::string(request.method_string()), std::string(target.substr(0, target.find('?')))});
+      const auto mark = target.find('?');
+      return common_.handler({std::string(request.method_string()), std::string(target.substr(0, mark)),
+                              mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1))});
     } catch (const std::exception& failure) {
       return {500, {}, std::string("this page failed: ") + failure.what() + "\n", {}};
     }

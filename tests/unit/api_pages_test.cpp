@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <boost/json.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -62,7 +63,10 @@ struct Scenario {
     return flow;
   }
 
-  weir::api::Response get(const std::string& path, const std::string& method = "GET") { return pages({method, path}); }
+  weir::api::Response get(const std::string& path, const std::string& method = "GET") {
+    const auto mark = path.find('?');
+    return pages({method, path.substr(0, mark), mark == std::string::npos ? std::string() : path.substr(mark + 1)});
+  }
   std::vector<ParsedFamily> metrics() { return ExpositionParser::parse(get("/metrics").body); }
   double value(const std::string& name, const Labels& labels = {}) {
     for (const auto& family : metrics()) {
@@ -252,6 +256,64 @@ TEST_CASE_FIXTURE(Fresh, "pages are read, not written, and those that do not exi
     CHECK(s.get(page, "DELETE").allow == "GET, HEAD");
   }
   CHECK(s.get("/metrics").type == "text/plain; version=0.0.4; charset=utf-8");
+}
+
+TEST_CASE_FIXTURE(Fresh, "a flow is shown with its processors, what they did, and its queues") {
+  Scenario s(folder.path(), false);
+  s.run.start();
+  REQUIRE(eventually(
+      [&] { return s.get("/api/v1/flows/test/processors/act").body.find("\"rolled_back\":0") == std::string::npos; }));
+  const auto flow = boost::json::parse(s.get("/api/v1/flows/test").body).as_object();
+  CHECK(flow.at("processors").as_array().size() == 3);
+  const auto act = flow.at("processors").as_array()[1].as_object();
+  CHECK(act.at("name") == "act");
+  CHECK(act.at("type") == "Do");
+  CHECK(act.at("status") == "running");
+  CHECK(act.at("out").at("failure").at("dropped") == true);
+  const auto queue = flow.at("connections").as_array()[0].as_object();
+  CHECK(queue.at("id") == "test/source/success/act");
+  CHECK(queue.at("max_count") == 10);
+  CHECK(queue.at("queued").to_number<int>() > 0);
+  CHECK(queue.at("next") == 10);
+  CHECK(s.get("/api/v1/connections/test/source/success/act").body.find("\"fullness\":") != std::string::npos);
+  const auto flows = boost::json::parse(s.get("/api/v1/flows").body).as_array();
+  REQUIRE(flows.size() == 1);
+  CHECK(flows[0].at("records_in") == 10);
+  CHECK(flows[0].at("processors").at("running") == 3);
+  const auto status = boost::json::parse(s.get("/api/v1/status").body).as_object();
+  CHECK(status.at("ready") == true);
+  CHECK(status.at("connections_without_a_flow").as_array()[0].at("id") == "test/before/success/gone");
+}
+
+TEST_CASE_FIXTURE(Fresh, "bulletins come from the one asked for on, and no more than asked for") {
+  Scenario s(folder.path(), false);
+  for (const auto* text : {"one", "two", "three"}) s.run.engine->report(nullptr, weir::abi::Level::info, text);
+  const auto list = [&](const std::string& query) {
+    std::string texts;
+    const auto bulletins = boost::json::parse(s.get("/api/v1/bulletins" + query).body);
+    for (const auto& bulletin : bulletins.as_array()) texts += std::string(bulletin.at("message").as_string()) + " ";
+    return texts;
+  };
+  CHECK(list("") == "one two three ");
+  CHECK(list("?after=1") == "two three ");
+  CHECK(list("?limit=1") == "three ");
+  CHECK(list("?after=1&limit=1") == "two ");
+  for (const auto* bad : {"?after=x", "?limit=-1", "?after=1.5", "?after="})
+    CHECK(s.get("/api/v1/bulletins" + std::string(bad)).status == 400);
+}
+
+TEST_CASE_FIXTURE(Fresh, "what the API does not have is said as JSON, whatever the path holds") {
+  Scenario s(folder.path(), false);
+  for (const auto* path : {"/api/v1/", "/api/v1/flows/nobody", "/api/v1/flows/test/processors/%2e%2e", "/api/v1/flows/",
+                           "/api/v1/connections/a/b/c/d", "/api/v1/flows/test/processors/act/more"}) {
+    const auto answer = s.get(path);
+    CHECK(answer.status == 404);
+    CHECK(boost::json::parse(answer.body).as_object().contains("error"));
+  }
+  for (const auto* path : {"/api/v1/flows/%", "/api/v1/flows/%2", "/api/v1/flows/%zz"})
+    CHECK(s.get(path).status == 400);
+  CHECK(s.get("/api/v1/flows", "POST").status == 405);
+  CHECK(s.get("/api/v1/flows/%74est").status == 200);
 }
 
 TEST_CASE_FIXTURE(Fresh, "the index names version, flows and pages") {
