@@ -84,6 +84,11 @@ void* Instance::interface(const char* name) {
     if (!record_ && definition_.input_record) record_ = std::make_unique<sql::DeclaredRecord>(definition_.input_record);
     return record_.get();
   }
+  if (std::string_view(name) == abi::kEmittedRecordInterface) {
+    if (!emitted_ && definition_.output_record)
+      emitted_ = std::make_unique<sql::EmittedRecord>(definition_.output_record);
+    return emitted_.get();
+  }
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });
   return sql_.get();

@@ -16,6 +16,7 @@
 #include "engine/session.h"
 #include "flow/definition.h"
 #include "weir/abi.h"
+#include "weir/record.h"
 
 namespace weir::engine {
 
@@ -134,6 +135,7 @@ class Instance final : public abi::Context {
   std::string folder_;
   std::shared_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;
+  std::unique_ptr<abi::EmittedRecord> emitted_;
   mutable std::mutex mutex_;  ///< of folder_, sql_, record_ and metrics_
   std::list<InstanceMetric> metrics_;
 };

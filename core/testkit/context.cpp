@@ -19,13 +19,15 @@ class TestContext::Gauge final : public abi::Metric {
 };
 
 TestContext::TestContext(const Options& options, std::vector<std::string> relationships,
-                         std::shared_ptr<const sql::Declaration> record, bool has_input)
+                         std::shared_ptr<const sql::Declaration> record,
+                         std::shared_ptr<const sql::Declaration> emitted, bool has_input)
     : options_(options),
       relationships_(std::move(relationships)),
       has_input_(has_input),
       connection_(options.flow + "/input/success/" + options.name),
       now_(options.start) {
   if (record) record_ = std::make_unique<sql::DeclaredRecord>(record);
+  if (emitted) emitted_ = std::make_unique<sql::EmittedRecord>(std::move(emitted));
   sql_ = sql::make_sql(std::move(record), [this] { return now(); });
 }
 
@@ -91,6 +93,7 @@ abi::Metric* TestContext::metric(abi::Text name, abi::Text, bool) {
 
 void* TestContext::interface(const char* name) {
   if (std::string_view(name) == abi::kRecordInterface) return record_.get();
+  if (std::string_view(name) == abi::kEmittedRecordInterface) return emitted_.get();
   return std::string_view(name) == abi::kSqlInterface ? sql_.get() : nullptr;
 }
 

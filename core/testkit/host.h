@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sql/engine.h"
+#include "weir/record.h"
 #include "weir/testkit.h"
 
 namespace weir::testkit {
@@ -19,7 +20,8 @@ namespace weir::testkit {
 class TestContext final : public abi::Context {
  public:
   TestContext(const Options& options, std::vector<std::string> relationships,
-              std::shared_ptr<const sql::Declaration> record, bool has_input);
+              std::shared_ptr<const sql::Declaration> record, std::shared_ptr<const sql::Declaration> emitted,
+              bool has_input);
   ~TestContext();
 
   abi::Text flow() const override { return text(options_.flow); }
@@ -61,6 +63,7 @@ class TestContext final : public abi::Context {
   const std::string connection_;
   std::unique_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;  ///< null: undeclared
+  std::unique_ptr<abi::EmittedRecord> emitted_;  ///< null: undeclared
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable woken_;

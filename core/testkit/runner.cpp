@@ -23,21 +23,27 @@ constexpr std::uint64_t kMostSteps = 1'000'000;
 struct Prepared {
   boost::property_tree::ptree settings;
   std::shared_ptr<const sql::Declaration> record;
+  std::shared_ptr<const sql::Declaration> emits;
   std::vector<std::string> relationships;
 };
 
 /// The properties, validated as a flow's are.
-Prepared prepare(const abi::Spec& spec, const std::string& properties, const std::string& record) {
+Prepared prepare(const abi::Spec& spec, const std::string& properties, const Options& options) {
   std::vector<flow::Problem> problems;
   Prepared prepared;
   const flow::Surroundings nothing;
-  if (!record.empty()) {
-    const flow::Source source("record", record);
+  const auto declared = [&](const std::string& name, const std::string& yaml) {
+    std::shared_ptr<const sql::Declaration> record;
+    if (yaml.empty()) return record;
+    const flow::Source source(name, yaml);
     const flow::Reporter report(source, problems);
     const flow::Parameters parameters(report, nothing);
     if (const auto node = flow::parse_yaml(source, problems))
-      prepared.record = flow::read_record("record", *node, report, parameters);
-  }
+      record = flow::read_record(name, *node, report, parameters);
+    return record;
+  };
+  prepared.record = declared("record", options.record);
+  prepared.emits = declared("emits", options.emits);
   const bool empty = properties.find_first_not_of(" \t\r\n") == std::string::npos;
   const flow::Source source("properties", empty ? "{}" : properties);
   const flow::Reporter report(source, problems);
@@ -77,10 +83,10 @@ class Runner::Host {
   Host(const abi::ProcessorType* type, const std::string& properties, const Options& options)
       : spec_(*type->spec()),
         source_((spec_.flags & abi::kSource) != 0),
-        prepared_(prepare(spec_, properties, options.record)),
+        prepared_(prepare(spec_, properties, options)),
         type_(type),
         options_(options),
-        context_(options, prepared_.relationships, prepared_.record, !source_),
+        context_(options, prepared_.relationships, prepared_.record, prepared_.emits, !source_),
         now_(options.start) {
     if (options.exactly_once && (spec_.flags & abi::kExactlyOnce) == 0)
       throw std::runtime_error(std::string(view(spec_.type)) + " does not offer delivery: exactly_once");

@@ -57,6 +57,7 @@ struct Options {
   std::uint32_t batch = 1000;                      ///< most inputs a step is given
   std::string name = "processor";
   std::string flow = "flow";
+  std::string emits = {};  ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
 };
 
 /// A type of a plugin, by name. Throws std::runtime_error if it has none.
