@@ -1,0 +1,7 @@
+#include "weir/plugin.h"
+
+#include "listen.h"
+#include "source.h"
+
+WEIR_PLUGIN(weir::type<weir::http::HttpSource>(weir::http::source_spec),
+            weir::type<weir::http::HttpListen>(weir::http::listen_spec))
