@@ -1,21 +1,16 @@
 #include "client.h"
 
-#include <MQTTProperties.h>
 #include <MQTTReasonCodes.h>
-#include <dirent.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <memory>
 #include <random>
-#include <sstream>
 #include <utility>
 
+#include "client_callbacks.h"
+#include "connack.h"
+#include "cut_connections.h"
 #include "weir/errors.h"
 
 namespace weir::mqtt {
@@ -40,138 +35,14 @@ std::string seconds_text(Duration duration) {
   return text;
 }
 
-/// Reasons of a CONNACK that trying again cannot mend (MQTT 3.1.1, table 3.1; MQTT 5.0, section 3.2.2.2).
-const char* lasting_refusal(int code, bool version_5) {
-  if (!version_5) {
-    switch (code) {
-      case 1:
-        return "the broker does not speak MQTT 3.1.1";
-      case 2:
-        return "the broker refuses the client_id";
-      case 4:
-        return "the broker refuses the user or password";
-      case 5:
-        return "the broker does not authorize this client: check user and password";
-      default:
-        return nullptr;
-    }
-  }
-  switch (code) {
-    case MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION:
-      return "the broker does not speak MQTT 5";
-    case MQTTREASONCODE_CLIENT_IDENTIFIER_NOT_VALID:
-      return "the broker refuses the client_id";
-    case MQTTREASONCODE_BAD_USER_NAME_OR_PASSWORD:
-      return "the broker refuses the user or password";
-    case MQTTREASONCODE_NOT_AUTHORIZED:
-      return "the broker does not authorize this client: check user and password";
-    case MQTTREASONCODE_BANNED:
-      return "the broker has banned this client";
-    case MQTTREASONCODE_BAD_AUTHENTICATION_METHOD:
-      return "the broker asks for another authentication method";
-    default:
-      return nullptr;
-  }
-}
-
-void add_integer(MQTTProperties& properties, MQTTPropertyCodes code, std::uint32_t value) {
-  MQTTProperty property{};
-  property.identifier = code;
-  property.value.integer4 = value;
-  MQTTProperties_add(&properties, &property);
-}
-
-struct PropertiesOwner {
-  MQTTProperties list = MQTTProperties_initializer;
-  PropertiesOwner() = default;
-  PropertiesOwner(const PropertiesOwner&) = delete;
-  PropertiesOwner& operator=(const PropertiesOwner&) = delete;
-  ~PropertiesOwner() { MQTTProperties_free(&list); }
-};
-
 }  // namespace
-
-/// What paho calls; `context` is the Client or one of its Pending.
-struct Client::Callbacks {
-  static Client& client(void* context) { return *static_cast<Client*>(context); }
-
-  static int arrived(void* context, char* topic, int topic_size, MQTTAsync_message* message) {
-    const auto name = topic_size > 0 ? std::string_view(topic, static_cast<std::size_t>(topic_size)) : topic;
-    client(context).listener_.arrived(*message, name);
-    MQTTAsync_freeMessage(&message);
-    MQTTAsync_free(topic);
-    return 1;
-  }
-  static void lost(void* context, char*) { client(context).lost(); }
-  static void told_to_leave(void* context, MQTTProperties*, enum MQTTReasonCodes reason) {
-    auto& self = client(context);
-    const char* text = MQTTReasonCode_toString(reason);
-    std::string trouble = std::string("the broker ended the connection: ") + (text == nullptr ? "no reason" : text);
-    if (reason == MQTTREASONCODE_SESSION_TAKEN_OVER)
-      trouble += "; another client uses the client_id '" + self.options_.client_id + "'";
-    std::lock_guard lock(self.mutex_);
-    self.trouble_ = std::move(trouble);
-  }
-  static void connected(void* context, bool session_present) {
-    auto& self = client(context);
-    std::lock_guard lock(self.mutex_);
-    self.phase_ = Phase::connected;
-    self.session_present_ = session_present;
-    self.changed_.notify_all();
-  }
-  static void connected_3(void* context, MQTTAsync_successData* data) {
-    connected(context, data->alt.connect.sessionPresent != 0);
-  }
-  static void connected_5(void* context, MQTTAsync_successData5* data) {
-    connected(context, data->alt.connect.sessionPresent != 0);
-  }
-  static void refused_3(void* context, MQTTAsync_failureData* data) {
-    client(context).connect_failed(data->code, data->message == nullptr ? "" : data->message);
-  }
-  static void refused_5(void* context, MQTTAsync_failureData5* data) {
-    const int code = data->code == 0 ? static_cast<int>(data->reasonCode) : data->code;
-    client(context).connect_failed(code, data->message == nullptr ? "" : data->message);
-  }
-  static int tls_error(const char* text, std::size_t size, void* context) {
-    auto& self = client(context);
-    std::lock_guard lock(self.mutex_);
-    self.tls_error_.assign(text, size);
-    while (!self.tls_error_.empty() && self.tls_error_.back() == '\n') self.tls_error_.pop_back();
-    return 1;
-  }
-  static void subscribed_3(void* context, MQTTAsync_successData* data) {
-    const auto& pending = *static_cast<Pending*>(context);
-    pending.client->subscribed(pending.index, data->alt.qos);
-  }
-  static void subscribed_5(void* context, MQTTAsync_successData5* data) {
-    const auto& pending = *static_cast<Pending*>(context);
-    pending.client->subscribed(pending.index, static_cast<int>(data->reasonCode));
-  }
-  static void unsubscribable_3(void* context, MQTTAsync_failureData* data) {
-    const auto& pending = *static_cast<Pending*>(context);
-    pending.client->refused(pending.index, data->code);
-  }
-  static void unsubscribable_5(void* context, MQTTAsync_failureData5* data) {
-    const auto& pending = *static_cast<Pending*>(context);
-    pending.client->refused(pending.index, data->reasonCode == 0 ? data->code : static_cast<int>(data->reasonCode));
-  }
-  static void closed(void* context) {
-    auto& self = client(context);
-    std::lock_guard lock(self.mutex_);
-    self.phase_ = Phase::down;
-    self.changed_.notify_all();
-  }
-  static void closed_3(void* context, MQTTAsync_successData*) { closed(context); }
-  static void closed_5(void* context, MQTTAsync_successData5*) { closed(context); }
-  static void not_closed_3(void* context, MQTTAsync_failureData*) { closed(context); }
-  static void not_closed_5(void* context, MQTTAsync_failureData5*) { closed(context); }
-};
 
 Client::Client(Options options, Context context, Listener& listener)
     : options_(std::move(options)),
       context_(context),
       listener_(listener),
-      endpoint_(parse_url(options_.connection.url)) {
+      endpoint_(parse_url(options_.connection.url)),
+      memory_(options_.memory, endpoint_.display + " " + options_.client_id) {
   MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
   create.MQTTVersion = options_.connection.version_5() ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
   create.maxBufferedMessages = 65'535;  // the number of packet ids: max_inflight is the bound that counts
@@ -278,7 +149,7 @@ void Client::run() {
           say(last_trouble_said_.empty() ? Level::debug : Level::info, "connected to " + endpoint_.display);
           last_trouble_said_.clear();
           lock.unlock();
-          remember();
+          memory_.write(options_.subscriptions);
           listener_.changed();
           lock.lock();
           break;
@@ -315,69 +186,6 @@ void Client::run() {
 bool Client::await(std::unique_lock<std::mutex>& lock, Clock::time_point until) {
   if (!to_say_.empty()) return true;
   return changed_.wait_until(lock, until) == std::cv_status::no_timeout;
-}
-
-void Client::connect() {
-  const auto& settings = options_.connection;
-  const bool v5 = settings.version_5();
-  MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer;
-  if (v5) connect = MQTTAsync_connectOptions_initializer5;
-  connect.MQTTVersion = v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-  connect.keepAliveInterval = static_cast<int>(duration_cast<seconds>(settings.keep_alive).count());
-  connect.connectTimeout = static_cast<int>(duration_cast<seconds>(settings.connect_timeout).count());
-  // When this many are under way paho looks again only once a second: who publishes keeps a window of its own.
-  connect.maxInflight = 65'535;
-  connect.context = this;
-  if (!settings.user.empty()) connect.username = settings.user.c_str();
-  if (!settings.password.empty()) {
-    connect.binarypwd.data = settings.password.data();
-    connect.binarypwd.len = static_cast<int>(settings.password.size());
-  }
-  PropertiesOwner properties;
-  if (v5) {
-    connect.cleanstart = options_.clean ? 1 : 0;
-    connect.onSuccess5 = Callbacks::connected_5;
-    connect.onFailure5 = Callbacks::refused_5;
-    const auto expiry = options_.clean ? 0U
-                        : options_.session_expiry_seconds < 0
-                            ? 0xffffffffU
-                            : static_cast<std::uint32_t>(options_.session_expiry_seconds);
-    add_integer(properties.list, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, expiry);
-    if (options_.max_packet_size != 0)
-      add_integer(properties.list, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, options_.max_packet_size);
-    connect.connectProperties = &properties.list;
-  } else {
-    connect.cleansession = options_.clean ? 1 : 0;
-    connect.onSuccess = Callbacks::connected_3;
-    connect.onFailure = Callbacks::refused_3;
-  }
-  MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
-  if (settings.will) {
-    will.topicName = settings.will->topic.c_str();
-    will.payload.data = settings.will->payload.data();
-    will.payload.len = static_cast<int>(settings.will->payload.size());
-    will.qos = static_cast<int>(settings.will->qos);
-    will.retained = settings.will->retain ? 1 : 0;
-    connect.will = &will;
-  }
-  MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
-  if (endpoint_.tls) {
-    const auto chosen = settings.tls.value_or(TlsSettings{});
-    const auto path = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
-    tls.trustStore = path(chosen.ca);
-    tls.keyStore = path(chosen.cert);
-    tls.privateKey = path(chosen.key);
-    tls.enableServerCertAuth = chosen.verify ? 1 : 0;
-    tls.verify = chosen.verify ? 1 : 0;
-    tls.ssl_error_cb = Callbacks::tls_error;
-    tls.ssl_error_context = this;
-    connect.ssl = &tls;
-    const int code = MQTTAsync_connect(handle_.get(), &connect);
-    if (code != MQTTASYNC_SUCCESS) connect_failed(code, MQTTAsync_strerror(code));
-    return;
-  }
-  const int code = MQTTAsync_connect(handle_.get(), &connect);
-  if (code != MQTTASYNC_SUCCESS) connect_failed(code, MQTTAsync_strerror(code));
 }
 
 Duration Client::pause_before_attempt() {
@@ -432,36 +240,6 @@ void Client::lost() {
   changed_.notify_all();
 }
 
-void Client::subscribe(bool session_present) {
-  // What the session still holds from an earlier flow, and this one does not want.
-  const auto old = session_present ? remembered() : std::vector<Subscription>();
-  for (const auto& subscription : old) {
-    if (std::ranges::find(options_.subscriptions, subscription.filter, &Subscription::filter) ==
-        options_.subscriptions.end())
-      MQTTAsync_unsubscribe(handle_.get(), subscription.filter.c_str(), nullptr);
-  }
-  const bool v5 = options_.connection.version_5();
-  for (auto& pending : pending_) {
-    const auto& subscription = options_.subscriptions[pending.index];
-    // Subscribing again would bring the retained messages again.
-    if (std::ranges::find(old, subscription) != old.end()) {
-      subscribed(pending.index, subscription.qos);
-      continue;
-    }
-    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
-    response.context = &pending;
-    if (v5) {
-      response.onSuccess5 = Callbacks::subscribed_5;
-      response.onFailure5 = Callbacks::unsubscribable_5;
-    } else {
-      response.onSuccess = Callbacks::subscribed_3;
-      response.onFailure = Callbacks::unsubscribable_3;
-    }
-    const int code = MQTTAsync_subscribe(handle_.get(), subscription.filter.c_str(), subscription.qos, &response);
-    if (code != MQTTASYNC_SUCCESS) refused(pending.index, code);
-  }
-}
-
 void Client::subscribed(std::size_t index, int granted) {
   std::lock_guard lock(mutex_);
   const auto& wanted = options_.subscriptions[index];
@@ -486,38 +264,8 @@ void Client::refused(std::size_t index, int code) {
   changed_.notify_all();
 }
 
-void Client::disconnect() {
-  const bool v5 = options_.connection.version_5();
-  MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-  if (v5) options = MQTTAsync_disconnectOptions_initializer5;
-  options.context = this;
-  if (v5) {
-    options.onSuccess5 = Callbacks::closed_5;
-    options.onFailure5 = Callbacks::not_closed_5;
-  } else {
-    options.onSuccess = Callbacks::closed_3;
-    options.onFailure = Callbacks::not_closed_3;
-  }
-  if (MQTTAsync_disconnect(handle_.get(), &options) != MQTTASYNC_SUCCESS) Callbacks::closed(this);
-}
-
 void Client::cut() const {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), ::closedir);
-  if (!folder) return;
-  while (const dirent* entry = ::readdir(folder.get())) {
-    const std::string_view name = entry->d_name;
-    int file = -1;
-    if (std::from_chars(name.data(), name.data() + name.size(), file).ec != std::errc{}) continue;
-    sockaddr_in6 peer{};  // the port is at the same place in sockaddr_in
-    socklen_t size = sizeof peer;
-    if (::getpeername(file, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
-    if ((peer.sin6_family == AF_INET || peer.sin6_family == AF_INET6) && ntohs(peer.sin6_port) == endpoint_.port)
-      ::shutdown(file, SHUT_RDWR);
-  }
-}
-
-int Client::publish(const std::string& topic, const MQTTAsync_message& message, MQTTAsync_responseOptions& response) {
-  return MQTTAsync_sendMessage(handle_.get(), topic.c_str(), &message, &response);
+  cut_connections(endpoint_.port);
 }
 
 void Client::say(Level level, std::string text) {
@@ -545,37 +293,6 @@ void Client::speak(std::unique_lock<std::mutex>& lock) {
     listener_.changed();
     lock.lock();
   }
-}
-
-/// What a session belongs to: another broker or client id has another one.
-std::string Client::memory_key() const {
-  return endpoint_.display + " " + options_.client_id;
-}
-
-std::vector<Subscription> Client::remembered() const {
-  std::vector<Subscription> subscriptions;
-  std::ifstream file(options_.memory);
-  std::string line;
-  if (options_.memory.empty() || !std::getline(file, line) || line != memory_key()) return {};
-  while (std::getline(file, line)) {
-    if (line.size() > 2 && line[0] >= '0' && line[0] <= '2') subscriptions.push_back({line.substr(2), line[0] - '0'});
-  }
-  return subscriptions;
-}
-
-void Client::remember() const {
-  if (options_.memory.empty()) return;
-  std::ostringstream text;
-  text << memory_key() << '\n';
-  for (const auto& [filter, qos] : options_.subscriptions) text << qos << ' ' << filter << '\n';
-  auto temporary = options_.memory;
-  temporary += ".new";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << text.str();
-  file.close();
-  // If it cannot be written, the next start subscribes again, and gets retained messages again.
-  std::error_code ignored;
-  if (file) std::filesystem::rename(temporary, options_.memory, ignored);
 }
 
 }  // namespace weir::mqtt

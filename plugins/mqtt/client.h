@@ -7,6 +7,9 @@
 // note what happened, and never wait. A thread of the Client's own, which sleeps unless there is something to do,
 // connects (backing off, with jitter), subscribes, disconnects and talks to the operator. It uses real time, not the
 // flow's clock, since the broker does.
+//
+//   client.cpp            the thread: when to do what, and what the operator is told
+//   client_requests.cpp   what is asked of paho          client_callbacks.h   what paho answers
 #include <MQTTAsync.h>
 
 #include <chrono>
@@ -21,15 +24,10 @@
 #include <vector>
 
 #include "connection.h"
+#include "subscription_memory.h"
 #include "weir/context.h"
 
 namespace weir::mqtt {
-
-struct Subscription {
-  std::string filter;
-  int qos = 1;
-  bool operator==(const Subscription&) const = default;
-};
 
 /// Is told what happens. Called from paho's thread with its lock held (arrived), or from the client's own: be quick,
 /// and never call the client.
@@ -110,14 +108,12 @@ class Client {
   void say(Level level, std::string text);
   void speak(std::unique_lock<std::mutex>& lock);
   Duration pause_before_attempt();
-  std::vector<Subscription> remembered() const;
-  void remember() const;
-  std::string memory_key() const;
 
   const Options options_;
   Context context_;
   Listener& listener_;
   const Endpoint endpoint_;
+  const SubscriptionMemory memory_;
   std::unique_ptr<void, Destroy> handle_;
   std::vector<Pending> pending_;
 
