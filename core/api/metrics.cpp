@@ -24,6 +24,7 @@ using enum MetricType;
 struct ProcessorView {
   const Instance* instance;
   Instance::Status status;
+  bool ready;
   Statistics statistics;
   bool ends_here;  ///< none of its outputs leads on
 };
@@ -47,7 +48,7 @@ View look(const engine::Engine& engine) {
     view.processors.reserve(instances.size());
     for (const auto& instance : instances) {
       const auto& outputs = instance->outputs;
-      view.processors.push_back({instance.get(), instance->status, instance->statistics,
+      view.processors.push_back({instance.get(), instance->status, instance->not_ready().empty(), instance->statistics,
                                  std::all_of(outputs.begin(), outputs.end(), [](auto& to) { return to.empty(); })});
     }
     view.queues.reserve(connections.size());
@@ -129,6 +130,10 @@ void processors(Exposition& out, const View& view) {
       out.sample(std::uint64_t{p.status == status});
     }
   }
+  per_processor(
+      out, view, "weir_processor_ready", gauge,
+      "1 while a processor has what it needs; 0: it has not reached its far side, or cannot start. /readyz says why.",
+      [](P p) { return std::uint64_t{p.ready}; });
   per_processor(out, view, "weir_in_flowfiles_total", counter, "FlowFiles that a processor took from its queues.",
                 [](P p) { return p.statistics.in.files; });
   per_processor(out, view, "weir_in_records_total", counter, "Records in them.",
@@ -208,7 +213,7 @@ void made_by_processors(Exposition& out, const View& view) {
       auto name = "weir_processor_" + sanitised(metric.name);
       if (metric.is_counter && !name.ends_with("_total")) name += "_total";
       while (true) {
-        if (name == "weir_processor_info" || name == "weir_processor_status") {
+        if (name == "weir_processor_info" || name == "weir_processor_status" || name == "weir_processor_ready") {
           name += '_';
           continue;
         }
@@ -250,7 +255,7 @@ std::string Metrics::text() {
   out.begin({"weir_build_info", gauge, "version", "1; says which Weir this is."});
   out.labels({{"version", version_}});
   out.sample(std::uint64_t{1});
-  single(out, "weir_ready", gauge, "1 if every processor has started and the disk takes epochs (as /readyz).",
+  single(out, "weir_ready", gauge, "1 while every processor has what it needs and the disk takes data (as /readyz).",
          std::uint64_t{engine_.ready()});
   processors(out, view);
   queues(out, view, engine_.now());

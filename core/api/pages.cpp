@@ -22,7 +22,7 @@ constexpr Page kPages[] = {
     {"/api/v1/status", "whether Weir works, and its epochs"},
     {"/healthz", "200 while the process works, else 503 with the reason"},
     {"/metrics", "metrics in Prometheus' text format"},
-    {"/readyz", "200 once every processor has started and the disk takes data, else 503 with the reason"},
+    {"/readyz", "200 while every processor has what it needs and the disk takes data, else 503 with a line a reason"},
 };
 
 class Pages {

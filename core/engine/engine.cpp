@@ -130,6 +130,7 @@ void Engine::start_processor(Instance& instance) {
     const Lock lock(mutex_);
     instance.status = Instance::Status::running;
     instance.failures = 0;
+    instance.unavailable.clear();
     instance.poll_wanted = instance.is_source();
     const auto& schedule = instance.definition().schedule;
     if (!schedule.cron.empty()) instance.next_scheduled = flow::next_cron_time(schedule.cron, clock_->now());
@@ -141,6 +142,7 @@ void Engine::start_processor(Instance& instance) {
     report(&instance, abi::Level::warning, message.text() + "; trying again");
     const Lock lock(mutex_);
     if (stopping_) return;
+    instance.unavailable = message.text();
     const auto pause = std::min<std::int64_t>(30'000, 500LL << std::min(instance.failures++, 6U));
     executor_->post_later(instance, std::chrono::milliseconds(pause), [this, &instance] { start_processor(instance); });
     return;
@@ -253,13 +255,12 @@ bool Engine::ready(std::string* why_not) const {
     return false;
   };
   if (!fatal_.empty()) return no(fatal_);
-  if (sources_paused_) return no("the disk is full");
+  std::string reasons = sources_paused_ ? "the disk is full" : "";
   for (const auto& instance : instances_) {
-    if (instance->status == Instance::Status::starting) return no(instance->full_name() + " has not started yet");
-    if (instance->status == Instance::Status::misconfigured)
-      return no(instance->full_name() + ": " + instance->status_message);
+    const auto reason = instance->not_ready();
+    if (!reason.empty()) reasons += (reasons.empty() ? "" : "\n") + instance->full_name() + ": " + reason;
   }
-  return true;
+  return reasons.empty() || no(std::move(reasons));
 }
 
 void Engine::inspect(

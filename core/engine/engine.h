@@ -96,7 +96,8 @@ class Engine {
   void end_sources();
   /// What made the engine stop by itself, or a batch end in failure; empty: nothing did.
   std::string fatal() const;
-  /// True once every enabled processor has started and the disk takes epochs.
+  /// True as long as every processor has started and reaches its far side, and the disk takes epochs. Otherwise
+  /// `why_not` gets a line for each thing that is not so.
   bool ready(std::string* why_not = nullptr) const;
 
   /// Calls `visit` under the lock: for metrics and status. Must be quick.

@@ -89,9 +89,32 @@ void* Instance::interface(const char* name) {
       emitted_ = std::make_unique<sql::EmittedRecord>(definition_.output_record);
     return emitted_.get();
   }
+  if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });
   return sql_.get();
+}
+
+void Instance::waits_for(abi::Text what) {
+  const std::lock_guard lock(mutex_);
+  waits_for_ = view(what);
+}
+
+std::string Instance::not_ready() const {
+  switch (status) {
+    case Status::starting:
+      return unavailable.empty() ? "has not started yet" : unavailable;
+    case Status::misconfigured:
+      return status_message;
+    case Status::running:
+      break;
+    case Status::stopped:
+    case Status::finished:
+      return {};
+  }
+  if (!unavailable.empty()) return unavailable;
+  const std::lock_guard lock(mutex_);
+  return waits_for_;
 }
 
 void Instance::each_metric(const std::function<void(const InstanceMetric&)>& visit) const {

@@ -66,7 +66,7 @@ class InstanceMetric final : public abi::Metric {
   std::atomic<double> value_{0};
 };
 
-class Instance final : public abi::Context {
+class Instance final : public abi::Context, private abi::Readiness {
  public:
   enum class Status { starting, running, misconfigured, stopped, finished };
 
@@ -91,6 +91,7 @@ class Instance final : public abi::Context {
   std::vector<std::uint64_t> tokens;              ///< asked for by when_durable since the last cut
   Status status = Status::starting;
   std::string status_message;
+  std::string unavailable;      ///< why its last session was rolled back, or its start failed: the far side is away
   std::uint32_t active = 0;     ///< sessions under way, or about to be
   std::size_t next_input = 0;   ///< round robin
   std::int64_t not_before = 0;  ///< backing off until then
@@ -123,10 +124,14 @@ class Instance final : public abi::Context {
   abi::Metric* metric(abi::Text name, abi::Text help, bool counter) override;
   void* interface(const char* name) override;
 
+  /// What keeps it from its work, by its own account or the engine's; empty: nothing does. With the engine's lock.
+  std::string not_ready() const;
   /// Calls `visit` with each metric that the processor made.
   void each_metric(const std::function<void(const InstanceMetric&)>& visit) const;
 
  private:
+  void waits_for(abi::Text what) override;
+
   Engine& engine_;
   const flow::Flow& flow_;
   const flow::Processor& definition_;
@@ -136,7 +141,8 @@ class Instance final : public abi::Context {
   std::shared_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;
   std::unique_ptr<abi::EmittedRecord> emitted_;
-  mutable std::mutex mutex_;  ///< of folder_, sql_, record_ and metrics_
+  mutable std::mutex mutex_;  ///< of folder_, sql_, record_, emitted_, waits_for_ and metrics_
+  std::string waits_for_;
   std::list<InstanceMetric> metrics_;
 };
 

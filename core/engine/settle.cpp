@@ -87,6 +87,7 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
   auto& statistics = instance.statistics;
   ++statistics.sessions;
   instance.failures = 0;
+  instance.unavailable.clear();
   statistics.last_success = input.now;
   statistics.in.add(prepared.settled, prepared.in_records, prepared.in_bytes);
 
@@ -165,6 +166,7 @@ void Engine::roll_back(Instance& instance, const Step& step, const std::shared_p
   const auto now = clock_->now();
   if (status == abi::Status::unavailable) {
     instance.not_before = now + backoff(instance.failures++);
+    instance.unavailable = message;
     if (flight) step.connection->roll_back(flight, 0, false);
     if (instance.failures == 1 || instance.failures % 10 == 0)
       report_unlocked(instance, abi::Level::warning,

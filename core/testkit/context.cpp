@@ -94,7 +94,18 @@ abi::Metric* TestContext::metric(abi::Text name, abi::Text, bool) {
 void* TestContext::interface(const char* name) {
   if (std::string_view(name) == abi::kRecordInterface) return record_.get();
   if (std::string_view(name) == abi::kEmittedRecordInterface) return emitted_.get();
+  if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   return std::string_view(name) == abi::kSqlInterface ? sql_.get() : nullptr;
+}
+
+void TestContext::waits_for(abi::Text what) {
+  const std::lock_guard lock(mutex_);
+  waits_for_ = view(what);
+}
+
+std::string TestContext::not_ready() const {
+  const std::lock_guard lock(mutex_);
+  return waits_for_;
 }
 
 void TestContext::set_now(std::int64_t now) {

@@ -17,7 +17,7 @@
 namespace weir::testkit {
 
 /// Every function may be called from any thread, as the SDK promises; one lock guards all of it.
-class TestContext final : public abi::Context {
+class TestContext final : public abi::Context, private abi::Readiness {
  public:
   TestContext(const Options& options, std::vector<std::string> relationships,
               std::shared_ptr<const sql::Declaration> record, std::shared_ptr<const sql::Declaration> emitted,
@@ -49,12 +49,14 @@ class TestContext final : public abi::Context {
   void wait_for_wake(std::chrono::steady_clock::time_point until);
   std::vector<Bulletin> bulletins() const;
   std::vector<Bulletin> logs() const;
+  std::string not_ready() const;
   double metric_value(std::string_view name) const;
   const std::string& connection() const { return connection_; }
   const std::vector<std::string>& relationships() const { return relationships_; }
 
  private:
   class Gauge;
+  void waits_for(abi::Text what) override;
   static abi::Text text(const std::string& s) { return {s.data(), s.size()}; }
 
   const Options options_;
@@ -75,6 +77,7 @@ class TestContext final : public abi::Context {
   std::string folder_text_;
   std::vector<Bulletin> bulletins_;
   std::vector<Bulletin> logs_;
+  std::string waits_for_;
   std::map<std::string, std::unique_ptr<Gauge>, std::less<>> metrics_;
 };
 

@@ -502,6 +502,9 @@ const std::map<std::string, std::string, std::less<>>& Runner::state() const {
 double Runner::metric(std::string_view name) const {
   return host_->context().metric_value(name);
 }
+std::string Runner::not_ready() const {
+  return host_->context().not_ready();
+}
 bool Runner::finished() const {
   return host_->finished();
 }

@@ -58,7 +58,8 @@ Client::Client(Options options, Context context, Listener& listener)
   MQTTAsync_setCallbacks(handle, this, Callbacks::lost, Callbacks::arrived, nullptr);
   MQTTAsync_setDisconnected(handle, this, Callbacks::told_to_leave);
   for (std::size_t i = 0; i < options_.subscriptions.size(); ++i) pending_.push_back({this, i});
-  trouble_ = "not connected to " + endpoint_.display + " yet";
+  waits_for_ = trouble_ = "not connected to " + endpoint_.display + " yet";
+  context_.not_ready(waits_for_);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -86,6 +87,7 @@ void Client::resume() {
   if (wanted_ || stopping_) return;
   wanted_ = true;
   attempts_ = 0;
+  trouble_ = "not connected to " + endpoint_.display + " yet";
   // Many that start together (after a power failure, say) do not all come at the same moment.
   const auto jitter = options_.connection.reconnect_delay * random_fraction() / 2;
   next_attempt_ = Clock::now() + duration_cast<Clock::duration>(jitter);
@@ -273,8 +275,24 @@ void Client::say(Level level, std::string text) {
   changed_.notify_all();
 }
 
+/// What keeps it from its work: empty when it is up, or paused on purpose.
+std::string Client::waits_for() const {
+  if (!fatal_.empty()) return fatal_;
+  if (phase_ == Phase::up || !wanted_) return {};
+  const bool connected = phase_ == Phase::connected || phase_ == Phase::subscribing;
+  if (!connected || options_.subscriptions.empty()) return trouble_;
+  return endpoint_.display + " has not confirmed the subscription to '" + options_.subscriptions.front().filter +
+         (options_.subscriptions.size() > 1 ? "' and others yet" : "' yet");
+}
+
 /// Tells the operator what there is to tell; the lock is let go meanwhile.
 void Client::speak(std::unique_lock<std::mutex>& lock) {
+  if (const auto waits = waits_for(); waits != waits_for_ && (wanted_ || !fatal_.empty()) && !stopping_) {
+    waits_for_ = waits;
+    lock.unlock();
+    waits.empty() ? context_.ready() : context_.not_ready(waits);
+    lock.lock();
+  }
   if (!to_say_.empty()) {
     const auto sayings = std::exchange(to_say_, {});
     lock.unlock();

@@ -106,6 +106,7 @@ class Client {
   void subscribed(std::size_t index, int granted);
   void refused(std::size_t index, int code);
   void say(Level level, std::string text);
+  std::string waits_for() const;
   void speak(std::unique_lock<std::mutex>& lock);
   Duration pause_before_attempt();
 
@@ -136,6 +137,7 @@ class Client {
   };
   std::vector<Saying> to_say_;
   std::string last_trouble_said_;
+  std::string waits_for_;  ///< as the context was told
   Clock::time_point last_said_;
 
   std::thread thread_;  ///< last: it uses all above

@@ -147,6 +147,17 @@ TEST_CASE("While the broker is away the input waits; when it is back everything 
   for (std::size_t i = 0; i < 3000; ++i) REQUIRE(reader.messages[i].content == std::to_string(i));
 }
 
+TEST_CASE("The sink is ready while it is connected, and otherwise says what it waits for") {
+  NEEDS_MOSQUITTO();
+  Mosquitto broker;
+  broker.kill();
+  auto sink = make("MqttSink", broker, "topic: t\nreconnect_max: 100ms\n");
+  CHECK_FALSE(sink.not_ready().empty());
+  CHECK(eventually([&] { return sink.not_ready().starts_with("cannot connect to " + broker.url()); }));
+  broker.start();
+  CHECK(eventually([&] { return sink.not_ready().empty(); }));
+}
+
 TEST_CASE("The broker is restarted while much is under way, and nothing is lost") {
   NEEDS_MOSQUITTO();
   Mosquitto broker({.persistence = true});

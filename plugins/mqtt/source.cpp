@@ -91,6 +91,7 @@ void MqttSource::start(Context& context) {
   uri_ = parse_url(settings_.url).display + "/" + subscribed.front();
   for (std::size_t i = 1; i < subscribed.size(); ++i) uri_ += "," + subscribed[i];
   inbox_bytes_ = context_.gauge("inbox_bytes", "Received and not yet in a durable epoch.");
+  context_.not_ready("not connected to " + parse_url(settings_.url).display + " yet");
   too_large_ = context_.counter("too_large", "Messages dropped because they were larger than max_message_size.");
   const auto durability = settings_.durability == "power" ? Durability::power : Durability::process;
   try {
@@ -170,6 +171,7 @@ void MqttSource::receive(const Message& message) {
   if (inbox_->failed()) {
     client_->pause(
         "the disk failed to keep what was written to the inbox: nothing is received until Weir is restarted");
+    context_.not_ready("the disk failed to keep what was written to the inbox");
   } else if (!appended.stored || !appended.reserve) {
     client_->pause("no room on the disk for the inbox: disconnected, the broker keeps the rest");
     resume_after_ = std::chrono::steady_clock::now() + kRoomPause;

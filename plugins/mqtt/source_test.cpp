@@ -323,6 +323,28 @@ TEST_CASE("A broker that is down at start is a bulletin, and is found when it co
   CHECK(receiver.receive(1));
 }
 
+TEST_CASE("The source is ready while it is subscribed, and otherwise says what it waits for") {
+  NEEDS_MOSQUITTO();
+  Mosquitto broker;
+  broker.kill();
+  Receiver receiver(source(broker, "topic: t\nclient_id: patient"));
+  CHECK(receiver.runner.not_ready() == "not connected to " + broker.url() + " yet");
+  const auto waits = [&] {
+    return receiver.runner.not_ready().starts_with("cannot connect to " + broker.url() + ": ");
+  };
+  REQUIRE(receiver.until(waits));
+  broker.start();
+  REQUIRE(receiver.until([&] { return receiver.runner.not_ready().empty(); }));
+  CHECK(broker.log().find("Sending SUBACK to patient") != std::string::npos);
+  TestPublisher publisher(broker.url());
+  publisher.send("t", "hello");
+  REQUIRE(receiver.receive(1));
+  broker.kill();
+  CHECK(receiver.until([&] { return !receiver.runner.not_ready().empty(); }));
+  broker.start();
+  CHECK(receiver.until([&] { return receiver.runner.not_ready().empty(); }));
+}
+
 TEST_CASE("What is published while the source is away comes when it is back, and retained messages come once") {
   NEEDS_MOSQUITTO();
   for (const std::string version : {"3.1.1", "5"}) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -162,7 +163,7 @@ TEST_CASE_FIXTURE(Fresh, "metrics show what waits, and how full a queue is") {
   CHECK(s.value("weir_queue_fullness_ratio", kQueue) == doctest::Approx(s.value("weir_queue_flowfiles", kQueue) / 10));
   CHECK(s.value("weir_queue_oldest_age_seconds", kQueue) > 0);
   CHECK(s.value("weir_bulletins_total", {{"level", "warning"}}) >= 1);
-  CHECK(s.value("weir_ready") == 1);
+  CHECK(s.value("weir_ready") == 0);  // act waits for its far side
 }
 
 TEST_CASE_FIXTURE(Fresh, "bulletins are counted once, however often somebody looks") {
@@ -226,12 +227,54 @@ TEST_CASE_FIXTURE(Fresh, "docs/metrics.md lists the metrics as they are") {
 
 TEST_CASE_FIXTURE(Fresh, "it is healthy from the start, and ready once every processor runs") {
   Scenario s(folder.path(), false);
+  s.open = true;
   CHECK(s.get("/healthz").status == 200);
   CHECK(s.get("/readyz").status == 503);
-  CHECK(s.get("/readyz").body == "test/source has not started yet\n");
+  CHECK(s.get("/readyz").body ==
+        "test/source: has not started yet\ntest/act: has not started yet\ntest/sink: has not started yet\n");
   s.run.start();
   CHECK(s.get("/readyz").status == 200);
   CHECK(s.get("/readyz").body == "ok\n");
+}
+
+TEST_CASE_FIXTURE(Fresh, "it is not ready while a processor waits for its far side, and says which and for what") {
+  const std::string waits = "cannot connect to mqtt://here:1883";
+  Scenario s(folder.path(), false);
+  std::optional<weir::Context> source;
+  scripts()["source"].start = [&](weir::Context& context) {
+    source = context;
+    context.not_ready(waits);
+  };
+  s.run.start();  // act waits for `open` at the eighth
+  CHECK(s.get("/healthz").status == 200);
+  REQUIRE(eventually([&] { return s.get("/readyz").body == "test/source: " + waits + "\ntest/act: closed\n"; }));
+  CHECK(s.get("/readyz").status == 503);
+  CHECK(s.value("weir_ready") == 0);
+  const auto ready = [&](const std::string& name) {
+    return s.value("weir_processor_ready", {{"flow", "test"}, {"processor", name}});
+  };
+  CHECK(ready("source") == 0);
+  CHECK(ready("act") == 0);
+  CHECK(ready("sink") == 1);
+  source->ready();
+  CHECK(s.get("/readyz").body == "test/act: closed\n");
+  s.open = true;
+  CHECK(eventually([&] { return s.get("/readyz").status == 200; }));
+  source->not_ready("lost the connection");
+  CHECK(s.get("/readyz").body == "test/source: lost the connection\n");
+}
+
+TEST_CASE_FIXTURE(Fresh, "a processor that cannot start for want of its far side says so, until it can") {
+  std::atomic<bool> there = false;
+  Scenario s(folder.path(), false);
+  s.open = true;
+  scripts()["act"].start = [&](weir::Context&) {
+    if (!there) throw weir::Unavailable("the database is away");
+  };
+  s.run.start();
+  CHECK(s.get("/readyz").body == "test/act: the database is away\n");
+  there = true;
+  CHECK(eventually([&] { return s.get("/readyz").status == 200; }));
 }
 
 TEST_CASE_FIXTURE(Fresh, "what made it fail is said by /healthz and /readyz") {

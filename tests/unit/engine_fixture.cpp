@@ -27,7 +27,10 @@ struct NoSettings {};
 class Count final : public Source {
  public:
   explicit Count(NoSettings) {}
-  void start(Context& context) override { script_ = &scripts()[std::string(context.name())]; }
+  void start(Context& context) override {
+    script_ = &scripts()[std::string(context.name())];
+    if (script_->start) script_->start(context);
+  }
   void poll(Session& session) override {
     const auto state = session.state("next");
     auto next = state ? std::stoull(std::string(*state)) : 0;
@@ -58,7 +61,10 @@ class Count final : public Source {
 class Do final : public Processor {
  public:
   explicit Do(NoSettings) {}
-  void start(Context& context) override { script_ = &scripts()[std::string(context.name())]; }
+  void start(Context& context) override {
+    script_ = &scripts()[std::string(context.name())];
+    if (script_->start) script_->start(context);
+  }
   void step(Batch batch, Session& session) override {
     if (batch.empty() && script_->woken) return script_->woken(session);
     Processor::step(batch, session);

@@ -30,6 +30,7 @@ struct Collected {
 
 /// Everything the test processors do beyond passing on is decided here, by processor name.
 struct Script {
+  std::function<void(Context&)> start;
   std::function<void(FlowFile, Session&)> process;    ///< of a Do processor
   std::function<void(Session&, std::uint64_t)> poll;  ///< of a source: what it emits, given its position
   std::function<void(Session&)> woken, tick, flush, finish;

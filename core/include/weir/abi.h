@@ -266,6 +266,18 @@ class Context {
   ~Context() = default;
 };
 
+/// Context::interface("weir.readiness.1") is a Readiness. A processor that has started is ready, unless it says that it
+/// waits for something. Thread-safe.
+inline constexpr const char* kReadinessInterface = "weir.readiness.1";
+
+class Readiness {
+ public:
+  virtual void waits_for(Text what) = 0;  ///< empty: for nothing, it is ready
+
+ protected:
+  ~Readiness() = default;
+};
+
 enum class Trigger : std::uint32_t {
   input,   ///< there are inputs; or, for a source, room for output
   tick,    ///< the time asked for by tick_at has come

@@ -54,6 +54,12 @@ class Context {
   void log(Level level, std::string_view message) { context_->log(level, to_text(message)); }
   /// A message for the operator: shown with the processor, kept, and logged.
   void bulletin(Level level, std::string_view message) { context_->bulletin(level, to_text(message)); }
+  /// From now on the processor cannot do its work, for the reason given ("cannot connect to mqtt://here:1883: …"), and
+  /// is at it: /readyz says so until ready(). One that has started counts as ready, unless it calls this in start().
+  /// Not needed for what is thrown as Unavailable, which the engine knows.
+  void not_ready(std::string_view why) { tell_readiness(why); }
+  /// It has reached what it waited for.
+  void ready() { tell_readiness({}); }
   Metric counter(std::string_view name, std::string_view help) {
     return Metric(context_->metric(to_text(name), to_text(help), true));
   }
@@ -63,6 +69,10 @@ class Context {
   abi::Context* raw() const { return context_; }
 
  private:
+  void tell_readiness(std::string_view why) {
+    if (auto* readiness = static_cast<abi::Readiness*>(context_->interface(abi::kReadinessInterface)))
+      readiness->waits_for(to_text(why));
+  }
   abi::Context* context_;
 };
 

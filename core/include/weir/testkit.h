@@ -122,6 +122,7 @@ class Runner {
   std::vector<Bulletin> logs() const;
   const std::map<std::string, std::string, std::less<>>& state() const;
   double metric(std::string_view name) const;  ///< 0 if it was never set
+  std::string not_ready() const;               ///< what it said by Context::not_ready; empty since ready()
   bool finished() const;                       ///< the source said that nothing more will come
   std::int64_t next_tick() const;              ///< 0: none asked for
   std::string folder() const;                  ///< the processor's own directory; removed with the runner
