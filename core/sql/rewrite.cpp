@@ -6,16 +6,31 @@ namespace weir::sql {
 
 namespace {
 
-/// Depth of parentheses at each token, and whether a SELECT of its own encloses it.
+/// Where a token stands.
 struct Place {
-  int depth = 0;
-  bool in_subquery = false;
+  int depth = 0;         ///< of parentheses
+  int inner_depth = 0;   ///< of those since the innermost SELECT that encloses it
+  bool foreign = false;  ///< in a subquery that reads only other tables than the record
 };
+
+/// Whether token i names a table in FROM.
+bool names_table(const std::vector<SqlToken>& tokens, std::size_t i) {
+  if (i == 0 || !tokens[i].is_name()) return false;
+  const auto& before = tokens[i - 1];
+  if (before.keyword("FROM")) return i < 2 || !tokens[i - 2].keyword("DISTINCT");
+  return before.keyword("JOIN") || before.is(",");
+}
 
 std::vector<Place> places_of(const std::vector<SqlToken>& tokens) {
   std::vector<Place> places(tokens.size());
-  std::vector<bool> open;
-  int subqueries = 0;
+  struct Open {
+    bool subquery;
+    int depth;  ///< where it begins
+  };
+  std::vector<Open> open;
+  std::vector<std::size_t> enclosing;  // indexes into `reads`
+  std::vector<bool> reads{true};       // the record: the statement, and its subqueries by their order
+  std::vector<std::size_t> innermost(tokens.size(), 0);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i].kind == TokenKind::bad) {
       const char first = tokens[i].text.empty() ? ' ' : tokens[i].text[0];
@@ -34,27 +49,33 @@ std::vector<Place> places_of(const std::vector<SqlToken>& tokens) {
     }
     if (tokens[i].is(")")) {
       if (open.empty()) throw SqlProblem{"a closing parenthesis too many", tokens[i].offset};
-      if (open.back()) --subqueries;
+      if (open.back().subquery) enclosing.pop_back();
       open.pop_back();
     }
-    places[i] = {static_cast<int>(open.size()), subqueries > 0};
+    const auto depth = static_cast<int>(open.size());
+    int begin = 0;
+    for (const auto& o : open) begin = o.subquery ? o.depth : begin;
+    places[i] = {depth, depth - begin, false};
+    innermost[i] = enclosing.empty() ? 0 : enclosing.back();
+    if (tokens[i].keyword("record") && names_table(tokens, i)) reads[innermost[i]] = true;
     if (tokens[i].is("(")) {
       const bool subquery = i + 1 < tokens.size() && (tokens[i + 1].keyword("SELECT") || tokens[i + 1].keyword("WITH"));
-      open.push_back(subquery);
-      if (subquery) ++subqueries;
+      open.push_back({subquery, depth + 1});
+      if (subquery) enclosing.push_back(reads.size()), reads.push_back(false);
     }
   }
+  for (std::size_t i = 0; i < tokens.size(); ++i) places[i].foreign = !reads[innermost[i]];
   if (!open.empty()) throw SqlProblem{"a parenthesis is not closed", tokens.back().offset};
   return places;
 }
 
-/// Refuses what needs more than one record: those words outside of subqueries.
+/// Refuses what needs more than one record, but for subqueries that read other tables.
 void check_row_wise(const std::vector<SqlToken>& tokens, const std::vector<Place>& places) {
   const std::string remedy = " needs all records of a FlowFile at once: set `per: flowfile`";
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-    if (places[i].in_subquery || tokens[i].kind != TokenKind::identifier) continue;
+    if (places[i].foreign || tokens[i].kind != TokenKind::identifier) continue;
     const bool call = tokens[i + 1].is("(");
-    const bool at_top = places[i].depth == 0;
+    const bool at_top = places[i].inner_depth == 0;
     for (auto word : {"GROUP", "ORDER"}) {
       if (at_top && tokens[i].keyword(word) && tokens[i + 1].keyword("BY")) {
         throw SqlProblem{std::string(word) + " BY" + remedy, tokens[i].offset};
@@ -128,7 +149,32 @@ bool names_record(const std::vector<SqlToken>& tokens, const std::string& name) 
   return false;
 }
 
-void rewrite_tokens(Rewritten& to, std::string_view sql, const std::vector<Place>& places, bool select) {
+/// The words that join other tables to the one that is first in FROM, in an order that SQLite may change.
+std::vector<std::size_t> free_joins(const std::vector<SqlToken>& tokens, const std::vector<Place>& places,
+                                    std::string_view first) {
+  std::vector<std::size_t> joins;
+  bool from = false;
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (places[i].depth != 0) continue;
+    if (tokens[i].keyword("FROM") && names_table(tokens, i + 1)) {
+      from = equal_ignoring_case(tokens[i + 1].text, first);
+      continue;
+    }
+    for (auto end : {"WHERE", "GROUP", "ORDER", "LIMIT", "WINDOW", "UNION", "EXCEPT", "INTERSECT"})
+      from = from && !tokens[i].keyword(end);
+    if (!from) continue;
+    if (tokens[i].is(",") || tokens[i].keyword("INNER")) joins.push_back(i);
+    if (!tokens[i].keyword("JOIN")) continue;
+    bool plain = true;
+    for (auto kind : {"LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "INNER", "NATURAL"})
+      plain = plain && !tokens[i - 1].keyword(kind);
+    if (plain) joins.push_back(i);
+  }
+  return joins;
+}
+
+void rewrite_tokens(Rewritten& to, std::string_view sql, const std::vector<Place>& places, bool select,
+                    std::string_view first) {
   Writer writer(to, sql);
   const auto& tokens = to.tokens;
   std::size_t done = 0;
@@ -147,7 +193,14 @@ void rewrite_tokens(Rewritten& to, std::string_view sql, const std::vector<Place
     if (tokens[i].keyword("WHERE") || tokens[i].keyword("GROUP") || tokens[i].keyword("ORDER")) from = false;
     joined = joined || (from && (tokens[i].is(",") || tokens[i].keyword("JOIN")));
   }
+  const auto joins = first.empty() ? std::vector<std::size_t>() : free_joins(tokens, places, first);
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (std::find(joins.begin(), joins.end(), i) != joins.end()) {
+      writer.copy(done, tokens[i].offset);
+      writer.add(tokens[i].keyword("INNER") ? " CROSS" : " CROSS JOIN ", tokens[i].offset);
+      done = tokens[i].offset + tokens[i].size;
+      continue;
+    }
     const bool field = tokens[i].keyword("field");
     if ((field || tokens[i].keyword("has")) && tokens[i + 1].is("(")) {
       if (!(i + 3 < tokens.size() && tokens[i + 2].kind == TokenKind::string && tokens[i + 3].is(")"))) {
@@ -211,12 +264,12 @@ Rewritten rewrite_expression(std::string_view sql, std::string_view table) {
     }
   }
   to.sql = "SELECT (";
-  rewrite_tokens(to, sql, places, false);
+  rewrite_tokens(to, sql, places, false, {});
   to.sql += "\n) FROM " + std::string(table);
   return to;
 }
 
-Rewritten rewrite_select(std::string_view sql, bool per_flowfile) {
+Rewritten rewrite_select(std::string_view sql, bool per_flowfile, std::string_view first) {
   Rewritten to;
   to.tokens = tokenize(sql);
   const auto places = places_of(to.tokens);
@@ -224,7 +277,7 @@ Rewritten rewrite_select(std::string_view sql, bool per_flowfile) {
     throw SqlProblem{"a SELECT is expected: SELECT … FROM record …", to.tokens[0].offset};
   }
   if (!per_flowfile) check_row_wise(to.tokens, places);
-  rewrite_tokens(to, sql, places, true);
+  rewrite_tokens(to, sql, places, true, first);
   return to;
 }
 

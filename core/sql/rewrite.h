@@ -39,8 +39,9 @@ struct Rewritten {
 /// An expression: in parentheses, as the one column of SELECT … FROM `table`. Throws SqlProblem.
 Rewritten rewrite_expression(std::string_view sql, std::string_view table);
 
-/// A SELECT. Throws SqlProblem, if it is not row-wise unless `per_flowfile`.
-Rewritten rewrite_select(std::string_view sql, bool per_flowfile);
+/// A SELECT. Throws SqlProblem, if it is not row-wise unless `per_flowfile`. With a table's name in `first`, and that
+/// first in FROM, SQLite is told to take the tables in the author's order (its CROSS JOIN), not in its own.
+Rewritten rewrite_select(std::string_view sql, bool per_flowfile, std::string_view first = {});
 
 /// The expressions of a SELECT's result columns, in order, each with whether it is a `*`.
 struct ResultColumn {

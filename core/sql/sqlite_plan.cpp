@@ -1,35 +1,65 @@
 // What a compiled statement is: how SQLite will run it, and what its results are.
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "sql/sqlite_query.h"
 
 namespace weir::sql {
 
-/// A row-wise SELECT reads the record in its outermost loop.
-void SqliteQuery::check_outermost() {
-  closed_ = false;
-  sqlite3_stmt* raw = nullptr;
-  sqlite3_prepare_v2(db_.get(), ("EXPLAIN QUERY PLAN " + rewritten_.sql).c_str(), -1, &raw, nullptr);
-  const std::unique_ptr<sqlite3_stmt, Finalize> plan(raw);
-  closed_ = true;
-  bool virtual_scan = false;
-  while (plan != nullptr && sqlite3_step(plan.get()) == SQLITE_ROW) {
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(plan.get(), 3));
-    const std::string_view line = text == nullptr ? "" : text;
-    if (line.starts_with("SCAN ") && line.find(" VIRTUAL TABLE") != std::string_view::npos) {
-      virtual_scan = true;
-      break;
+namespace {
+
+struct PlanLine {
+  int id;
+  int parent;  ///< 0: none
+  std::string text;
+  bool scans() const { return text.starts_with("SCAN ") || text.starts_with("SEARCH "); }
+  bool scans_record() const { return scans() && text.find(std::string("INDEX 0:") + kRecordScan) != text.npos; }
+};
+
+}  // namespace
+
+/// The record is read once, and, unless its FlowFile's records are there to be read again, in the outermost loop: each
+/// row then comes from one record. False: it will be, once the joins are written so.
+bool SqliteQuery::reads_record_as_it_may() {
+  std::vector<PlanLine> lines;
+  {
+    closed_ = false;
+    sqlite3_stmt* raw = nullptr;
+    sqlite3_prepare_v2(db_.get(), ("EXPLAIN QUERY PLAN " + rewritten_.sql).c_str(), -1, &raw, nullptr);
+    const std::unique_ptr<sqlite3_stmt, Finalize> plan(raw);
+    closed_ = true;
+    while (plan != nullptr && sqlite3_step(plan.get()) == SQLITE_ROW) {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(plan.get(), 3));
+      lines.push_back(
+          {sqlite3_column_int(plan.get(), 0), sqlite3_column_int(plan.get(), 1), text == nullptr ? "" : text});
     }
-    if (line.starts_with("SCAN ") || line.starts_with("SEARCH ")) break;
   }
+  std::vector<std::size_t> mentions;
   for (const auto& token : rewritten_.tokens) {
-    if (token.keyword("record") || (token.is_name() && equal_ignoring_case(token.text, "record"))) {
-      if (virtual_scan) return;
-      throw SqlProblem{"each row has to come from one record: put record first, FROM record LEFT JOIN …", token.offset};
-    }
+    if (token.is_name() && equal_ignoring_case(token.text, record_name_)) mentions.push_back(token.offset);
   }
-  throw SqlProblem{"the statement does not read the record: FROM record is missing", 0};
+  const auto scan = std::find_if(lines.begin(), lines.end(), [](const auto& line) { return line.scans_record(); });
+  if (scan == lines.end()) {
+    throw SqlProblem{"the statement does not read " + record_name_ + ": FROM " + record_name_ + " is missing", 0};
+  }
+  if (std::count_if(lines.begin(), lines.end(), [](const auto& line) { return line.scans_record(); }) > 1) {
+    // An expression's own FROM is not the author's.
+    throw SqlProblem{"a statement reads " + record_name_ + " only once", mentions.empty() ? 0 : mentions.back()};
+  }
+  if (options_.shape == QueryShape::expression || (options_.per_flowfile && !options_.generator)) return true;
+  const bool row_wise = !options_.generator;
+  const bool outermost =
+      (scan->parent == 0 || !row_wise) &&
+      std::none_of(lines.begin(), scan, [&](const auto& l) { return l.parent == scan->parent && l.scans(); }) &&
+      std::none_of(lines.begin(), lines.end(), [](const auto& l) { return l.text.starts_with("RIGHT-JOIN"); });
+  if (outermost) return true;
+  if (!record_first_) return false;
+  throw SqlProblem{"each row has to come from one " + (row_wise ? std::string("record") : record_name_) + ": put " +
+                       record_name_ + " first, FROM " + record_name_ + " LEFT JOIN …",
+                   mentions.empty() ? 0 : mentions.front()};
 }
 
 /// Gives the reference tables the indexes that SQLite would otherwise build anew for each batch.

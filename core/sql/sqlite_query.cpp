@@ -57,6 +57,8 @@ struct SqliteQuery::Table {
     // So dear that every plan has it outermost: a row of the result comes from one record.
     info->estimatedCost = 1e25;
     info->estimatedRows = 1'000'000;
+    info->idxStr = const_cast<char*>(kRecordScan);  // shown in the plan, never written to
+    info->needToFreeIdxStr = 0;
     return SQLITE_OK;
   }
   static int open(sqlite3_vtab* table, sqlite3_vtab_cursor** cursor);
@@ -97,7 +99,7 @@ struct SqliteQuery::Cursor {
 int SqliteQuery::Table::open(sqlite3_vtab* table, sqlite3_vtab_cursor** cursor) {
   auto* query = reinterpret_cast<Table*>(table)->query;
   if (query->scanning_) {
-    query->scan_error_ = "a statement reads the record only once";
+    query->scan_error_ = std::string("a statement reads ") + query->record_name_ + " only once";
     return SQLITE_ERROR;
   }
   query->scanning_ = true;
@@ -114,7 +116,7 @@ int SqliteQuery::Table::filter(sqlite3_vtab_cursor* cursor, int, const char*, in
   auto* own = reinterpret_cast<Cursor*>(cursor);
   if (own->query->source_ == nullptr) return own->ended = true, SQLITE_OK;
   if (!own->query->source_->rewind()) {
-    own->query->scan_error_ = "the record has to come first in FROM";
+    own->query->scan_error_ = own->query->record_name_ + " has to come first in FROM";
     return SQLITE_ERROR;
   }
   return next(cursor);
@@ -355,7 +357,11 @@ void SqliteQuery::compile() {
     if (!message.starts_with("no such column: ") || !add_missing_column(message, offset)) refuse(message, offset);
   }
   if (statement_ == nullptr) refuse("there is no SQL here", -1);
-  if (!options_.generator && options_.shape == QueryShape::select && !options_.per_flowfile) check_outermost();
+  if (!reads_record_as_it_may()) {
+    record_first_ = true;
+    rewritten_ = rewrite_select(original_, options_.per_flowfile || options_.generator, record_name_);
+    return compile();
+  }
   for (auto& c : columns_) {
     if (c.used && c.kind == Column::Kind::field && c.name.find(':') == std::string::npos) c.slot = slots_.slot(c.name);
     if (!c.used || (c.kind != Column::Kind::field && c.kind != Column::Kind::has)) continue;

@@ -61,6 +61,9 @@ struct QueryOptions {
   std::vector<TableSource> tables;
 };
 
+/// Marks scans of the record in SQLite's plan.
+inline constexpr const char* kRecordScan = "of-the-record";
+
 class SqliteQuery {
  public:
   /// What a result column is.
@@ -120,7 +123,7 @@ class SqliteQuery {
   void add_named_columns();
   bool add_missing_column(const std::string& message, int offset);
   void check_spelling() const;
-  void check_outermost();
+  bool reads_record_as_it_may();
   void index_tables();
   void describe_results();
   [[noreturn]] void refuse(const std::string& message, int offset) const;
@@ -132,6 +135,7 @@ class SqliteQuery {
   QueryOptions options_;
   Slots& slots_;
   Rewritten rewritten_;
+  bool record_first_ = false;  ///< the joins are written so that SQLite takes the record first, as the author does
   std::vector<Column> columns_;
   std::vector<Result> results_;
   std::vector<std::string> fields_;

@@ -35,7 +35,12 @@ class PreparedQuery::Scan final : public Current {
  public:
   using Current::Current;
   /// Before each execution.
-  void arm() { scans_ = 0; }
+  void arm() {
+    scans_ = 0;
+    moved_ = false;
+  }
+  /// Whether the execution has come to a record.
+  bool moved() const { return moved_; }
   bool rewind() override {
     ++scans_;
     if (q_.generator_) return scans_ == 1;
@@ -49,12 +54,14 @@ class PreparedQuery::Scan final : public Current {
   bool next() override {
     if (q_.generator_) {
       if (q_.stopped_ || q_.number_ + 1 == q_.number_end_ + 1) return false;
+      moved_ = true;
       q_.row_.record = static_cast<std::uint32_t>(q_.number_++);
       return true;
     }
     for (;;) {
       if (q_.stopped_) return false;
       if (q_.next_record()) {
+        moved_ = true;
         if (!q_.row_.error.size) return true;
         if (scans_ == 1 && !q_.emit_error()) return false;
         continue;
@@ -70,6 +77,7 @@ class PreparedQuery::Scan final : public Current {
 
  private:
   int scans_ = 0;
+  bool moved_ = false;
 };
 
 PreparedQuery::PreparedQuery(const abi::Query& query, std::shared_ptr<const Declaration> record, Clock clock)
@@ -508,6 +516,8 @@ void PreparedQuery::run_select(bool generating) {
       if (failed) error_ = select_->error();
       select_->reset();
       if (!failed) return;
+      // It fails as a whole, and would fail so again: no record is to blame.
+      if (!scan_->moved()) throw SqlProblem{std::string(error_), 0};
       if (fails_whole) {
         row_.record = 0;
         row_.json = to_text(content());

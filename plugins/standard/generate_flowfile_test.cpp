@@ -97,6 +97,13 @@ TEST_CASE("a select makes a JSON object a row, none where it has none, and sever
   CHECK(contents(runner.take("success")) == R"({"id":0,"name":"s0"}|{"id":2,"name":"s2"}|{"id":3,"name":"s3"}|)");
 }
 
+TEST_CASE("a select joins seq with a subquery, as validation says that it may") {
+  auto runner = generate("{count: 2, select: 'SELECT seq AS id, v FROM seq JOIN (SELECT 1 AS v UNION ALL SELECT 2)'}");
+  runner.run();
+  CHECK(contents(runner.take("success")) ==
+        "{\"id\":0,\"v\":1}|{\"id\":0,\"v\":2}|{\"id\":1,\"v\":1}|{\"id\":1,\"v\":2}|");
+}
+
 TEST_CASE("several records make a chunk of lines, the last one shorter") {
   auto runner = generate("{count: 5, records_per_flowfile: 2, content: '$(seq)', attributes: {first: '$(seq)'}}");
   runner.run();

@@ -65,6 +65,21 @@ TEST_CASE("mistakes are found where they are") {
   CHECK(check(Kind::select, "SELECT field('limit'), wrong(a) FROM record", nullptr).offset == 23);
 }
 
+TEST_CASE("a generator's statement reads seq, once and first") {
+  const auto error = [](std::string_view sql) {
+    CheckOptions options;
+    options.generator = true;
+    return check(Kind::select, sql, nullptr, options).error;
+  };
+  CHECK(error("SELECT seq, v FROM seq JOIN (SELECT 1 AS v UNION ALL SELECT 2)").empty());
+  CHECK(error("SELECT seq, v FROM seq, (SELECT 1 AS v)").empty());
+  CHECK(error("SELECT a FROM (SELECT seq AS a FROM seq)").empty());
+  CHECK(error("SELECT seq, v FROM (SELECT 1 AS v UNION ALL SELECT 2) CROSS JOIN seq") ==
+        "each row has to come from one seq: put seq first, FROM seq LEFT JOIN …");
+  CHECK(error("SELECT 1 AS one") == "the statement does not read seq: FROM seq is missing");
+  CHECK(error("SELECT seq, (SELECT count(*) FROM seq) FROM seq") == "a statement reads seq only once");
+}
+
 TEST_CASE("a select says what its records hold") {
   const auto record = reading();
   const auto some =

@@ -154,6 +154,42 @@ TEST_CASE("the record comes first in FROM") {
   CHECK(refusal([] { selected("SELECT 1 AS one", "{}"); }).find("FROM record is missing") != std::string::npos);
 }
 
+TEST_CASE("a subquery joins like a table, whichever of the two SQLite would rather read first") {
+  const std::string two = "(SELECT 1 AS v UNION ALL SELECT 2)";
+  const Values rows{R"({"a":1,"v":1})", R"({"a":1,"v":2})", R"({"a":3,"v":1})", R"({"a":3,"v":2})"};
+  for (const std::string join : {"JOIN ", "INNER JOIN ", "LEFT JOIN ", "CROSS JOIN ", ", "}) {
+    CAPTURE(join);
+    CHECK(selected("SELECT a, v FROM record " + join + two, "{\"a\":1}\n{\"a\":3}\n") == rows);
+    CHECK(selected("SELECT r.a, x.v FROM record AS r " + join + two + " AS x", "{\"a\":1}\n{\"a\":3}\n") == rows);
+  }
+  CHECK(selected("WITH x AS (SELECT 5 AS v) SELECT a, v FROM record JOIN x ON a < v", R"({"a":1})") ==
+        Values{R"({"a":1,"v":5})"});
+  CHECK(selected("SELECT a, v, w FROM record JOIN (SELECT 1 AS v), (SELECT 2 AS w) WHERE a IN (1, 2)", R"({"a":1})") ==
+        Values{R"({"a":1,"v":1,"w":2})"});
+}
+
+TEST_CASE("a statement reads the record once, and one that would not is refused when it is prepared") {
+  for (const std::string sql :
+       {"SELECT a FROM record JOIN (SELECT a AS z FROM record)", "SELECT a, (SELECT b FROM record) AS b FROM record"}) {
+    CAPTURE(sql);
+    CHECK(refusal([&] { selected(sql, "{}"); }).starts_with("a statement reads record only once"));
+  }
+  CHECK(refusal([] {
+          selected("SELECT a FROM record RIGHT JOIN (SELECT 1 AS v) ON a = v", "{}");
+        }).find("put record first") != std::string::npos);
+}
+
+TEST_CASE("what needs several records is refused in a subquery over the record too, and allowed over other tables") {
+  for (const std::string inner : {"SELECT a FROM record LIMIT 3", "SELECT DISTINCT a FROM record",
+                                  "SELECT max(a) AS a FROM record", "SELECT a FROM record GROUP BY a"}) {
+    CAPTURE(inner);
+    CHECK(refusal([&] { selected("SELECT a FROM (" + inner + ")", "{}"); }).find("per: flowfile") != std::string::npos);
+  }
+  CHECK(selected("SELECT a, (SELECT max(value) FROM json_each(b) LIMIT 1) AS m FROM record", R"({"a":1,"b":[3,4]})") ==
+        Values{R"({"a":1,"m":4})"});
+  CHECK(selected("SELECT a FROM (SELECT a FROM record WHERE b > 1)", R"({"a":1,"b":2})") == Values{R"({"a":1})"});
+}
+
 TEST_CASE("edits touch only the bytes concerned") {
   CHECK(edited(R"({ "a" : 1 ,"b":[1,  2]})", {{"a", "2", false}}) == R"({ "a" : 2 ,"b":[1,  2]})");
   CHECK(edited(R"({"a":1})", {{"b", "2", false}}) == R"({"a":1,"b":2})");
