@@ -324,7 +324,8 @@ TEST_CASE_FIXTURE(Fresh, "a flow is shown with its processors, what they did, an
   CHECK(flows[0].at("records_in") == 10);
   CHECK(flows[0].at("processors").at("running") == 3);
   const auto status = boost::json::parse(s.get("/api/v1/status").body).as_object();
-  CHECK(status.at("ready") == true);
+  CHECK(status.at("ready") == false);  // act cannot go on
+  CHECK(std::string(status.at("problem").as_string()).find("test/act") != std::string::npos);
   CHECK(status.at("connections_without_a_flow").as_array()[0].at("id") == "test/before/success/gone");
 }
 
