@@ -27,7 +27,13 @@ class MeanAccumulator {
     ++count_;
     return true;
   }
+  /// Whether add() would take it.
+  bool fits(double value) const { return std::isfinite(sum_ + value); }
   std::uint64_t count() const { return count_; }
+  double sum() const {
+    const double total = sum_ + lost_;
+    return std::isfinite(total) ? total : sum_;
+  }
   /// Of at least one reading.
   double mean() const {
     // The compensation may bring a sum at the edge back into range, or over it: divided first, both are safe.

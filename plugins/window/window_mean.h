@@ -2,70 +2,44 @@
 // WindowMean: the mean of a field in each window of event time, by key.
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "accumulator.h"
-#include "mean_writer.h"
-#include "watermark.h"
 #include "weir/processor.h"
-#include "weir/split.h"
 #include "weir/sql.h"
-#include "window_store.h"
-#include "windows.h"
+#include "window_settings.h"
+#include "windowed.h"
 
 namespace weir::window {
 
-struct WindowMeanSettings {
-  std::optional<std::string> key;
-  std::string time = "timestamp";
+struct WindowMeanSettings : WindowSettings {
   std::string value;
-  Duration window{};
-  Duration allowed_lateness{0};
-  Duration out_of_orderness{0};
-  Duration idle_timeout = std::chrono::seconds(10);
-  Duration max_ahead = std::chrono::hours(1);
-  std::string emit = "each";
 };
 
 const Spec<WindowMeanSettings>& window_mean_spec();
 
-/// One step: each reading goes into its pane, then the panes that the watermark has passed are emitted. All it knows is
-/// in the session's state.
-class WindowMean final : public Processor {
+/// What WindowMean keeps of its readings (windowed.h).
+class MeanJob {
  public:
-  explicit WindowMean(WindowMeanSettings settings);
-  void start(Context& context) override;
-  void step(Batch batch, Session& session) override;
-  void tick(Session& session) override;
-  void finish(Session& session) override;
+  using Accumulator = MeanAccumulator;
+
+  explicit MeanJob(std::string value) : value_(std::move(value)) {}
+  void add_columns(Query& query) const { query.column(value_, As::number); }
+  bool counts(const Value* columns) const { return columns[0].type != ValueType::null; }
+  [[nodiscard]] bool add(MeanAccumulator& mean, const Value* columns, std::int64_t) const {
+    return mean.add(columns[0].real);
+  }
+  std::string error() const { return "the sum of " + value_ + " in its window is beyond the range of a double"; }
+  void append(std::string& record, const MeanAccumulator& mean) const;
+  static std::string shape() { return {}; }
 
  private:
-  using Panes = WindowStore<MeanAccumulator>;
+  std::string value_;
+};
 
-  void read(const Row& row, RecordSplit& split, Session& session);
-  void fire(Session& session);
-
-  WindowMeanSettings settings_;
-  Statement statement_;
-  TumblingWindows windows_;
-  WatermarkTracker watermark_;
-  Panes panes_;
-  MeanWriter writer_;
-
-  // Of the step under way.
-  Window window_;  ///< of the last reading: the next one is usually in it too
-  std::int64_t latest_allowed_ = 0;
-  std::string key_;
-  std::uint64_t late_ = 0;
-  std::uint64_t ignored_ = 0;
-
-  Metric late_metric_;
-  Metric ignored_metric_;
-  Metric emitted_metric_;
-  Metric watermark_metric_;
+class WindowMean final : public Windowed<MeanJob> {
+ public:
+  explicit WindowMean(const WindowMeanSettings& settings);
 };
 
 }  // namespace weir::window

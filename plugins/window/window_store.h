@@ -63,6 +63,15 @@ class WindowStore {
   /// True if a reading of this window comes too late.
   bool is_late(const Window& window, std::int64_t watermark) const { return later(window.end, lateness_) <= watermark; }
 
+  /// True if the state holds windows, open or kept.
+  static bool any(Session& session) {
+    bool found = false;
+    const auto visit = [&](std::string_view, std::string_view) { return !(found = true); };
+    session.scan_state("o", "p", visit);
+    if (!found) session.scan_state("f", "g", visit);
+    return found;
+  }
+
   /// The pane of a key's window, made or loaded if need be. Valid until the next call.
   Pane& at(const Window& window, std::string_view key) {
     const auto hash = hash_bytes(key, seed_ ^ static_cast<std::uint64_t>(window.end));
