@@ -241,6 +241,46 @@ class Poll(Case):
         self.assertEqual(ids, list(range(1, most + 1)))
 
 
+class Send(Case):
+    FLOW = ROOT / "examples/http/send.yaml"
+
+    def test_each_record_once_over_kills_and_a_server_in_trouble(self):
+        most = 6000
+        (self.folder / "in").mkdir()
+        (self.folder / "in/readings.ndjson").write_text("".join(f'{{"id": {n}}}\n' for n in range(most)))
+        lock = threading.Lock()
+        taken = {}  # by key
+        confused = []  # keys of two different things
+        asked = [0]
+
+        def answer(handler, body):
+            with lock:
+                asked[0] += 1
+                number = asked[0]
+                if number % 7 == 0:
+                    return handler.reply(503, b"in trouble", Retry_After="0")
+                known = taken.setdefault(handler.headers["Idempotency-Key"], body)
+            if known != body:
+                confused.append(handler.headers["Idempotency-Key"])
+            if number % 11 == 0:
+                handler.close_connection = True  # it has it, and does not say so
+                return None
+            return handler.reply(200)
+
+        with serve(answer) as url:
+            parameters = {"input": self.folder / "in/*.ndjson", "url": url + "/readings"}
+            for _ in range(KILLS):
+                self.run_weir(self.FLOW, **parameters)
+                seen = asked[0]
+                wait_for(lambda: asked[0] > seen + 15, 30, "nothing is sent: " + self.said())
+                self.weir.kill()
+            self.run_weir(self.FLOW, "--until-idle", **parameters)
+            self.assertEqual(self.weir.wait(90), 0, self.said())
+        self.assertEqual(confused, [])
+        ids = [record["id"] for body in taken.values() for record in json.loads(body)]
+        self.assertEqual(sorted(ids), list(range(most)))
+
+
 if __name__ == "__main__":
     BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
     unittest.main(verbosity=2)

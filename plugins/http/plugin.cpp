@@ -1,7 +1,9 @@
 #include "weir/plugin.h"
 
 #include "listen.h"
+#include "sink.h"
 #include "source.h"
 
 WEIR_PLUGIN(weir::type<weir::http::HttpSource>(weir::http::source_spec),
-            weir::type<weir::http::HttpListen>(weir::http::listen_spec))
+            weir::type<weir::http::HttpListen>(weir::http::listen_spec),
+            weir::type<weir::http::HttpSink>(weir::http::sink_spec))
