@@ -22,7 +22,7 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = None
-KILLS = 4
+KILLS = 3
 
 
 def wait_for(met, seconds, complaint):
@@ -217,7 +217,7 @@ class Poll(Case):
     FLOW = ROOT / "examples/http/poll.yaml"
 
     def test_each_record_once_over_kills(self):
-        most = 4000
+        most = 2500
         asked = []
 
         def answer(handler, _):
@@ -245,7 +245,7 @@ class Send(Case):
     FLOW = ROOT / "examples/http/send.yaml"
 
     def test_each_record_once_over_kills_and_a_server_in_trouble(self):
-        most = 6000
+        most = 4000
         (self.folder / "in").mkdir()
         (self.folder / "in/readings.ndjson").write_text("".join(f'{{"id": {n}}}\n' for n in range(most)))
         lock = threading.Lock()
@@ -279,6 +279,37 @@ class Send(Case):
         self.assertEqual(confused, [])
         ids = [record["id"] for body in taken.values() for record in json.loads(body)]
         self.assertEqual(sorted(ids), list(range(most)))
+
+
+class Enrich(Case):
+    FLOW = ROOT / "examples/http/enrich.yaml"
+
+    def test_each_record_once_in_order_over_kills_and_a_server_in_trouble(self):
+        most = 2000
+        (self.folder / "in").mkdir()
+        (self.folder / "in/readings.ndjson").write_text("".join(f'{{"station": {n}}}\n' for n in range(most)))
+        asked = [0]
+
+        def answer(handler, _):
+            asked[0] += 1
+            if asked[0] % 50 == 0:
+                return handler.reply(503, b"in trouble")
+            station = handler.path.rsplit("=", 1)[1]
+            return handler.reply(200, json.dumps({"main": {"temp": int(station) + 0.5}}).encode())
+
+        output = self.folder / "out" / "enriched.ndjson"
+        with serve(answer) as url:
+            parameters = {"input": self.folder / "in/*.ndjson", "url": url, "output": output}
+            for _ in range(KILLS):
+                self.run_weir(self.FLOW, **parameters)
+                seen = asked[0]
+                wait_for(lambda: asked[0] > seen + 300, 30, "nothing is asked: " + self.said())
+                self.weir.kill()
+            self.run_weir(self.FLOW, "--until-idle", **parameters)
+            self.assertEqual(self.weir.wait(), 0, self.said())
+        records = [json.loads(line) for line in output.read_text().splitlines()]
+        wanted = [{"station": n, "weather": {"temperature": n + 0.5}} for n in range(most)]
+        self.assertEqual(records, wanted)
 
 
 if __name__ == "__main__":
