@@ -60,6 +60,7 @@ class Statement {
   /// True: there is a row. Ends the execution otherwise, or when it throws.
   bool step();
   void reset();
+  int columns() const;
   std::int64_t integer(int column) const;
   std::string_view text(int column) const;
   explicit operator bool() const { return statement_ != nullptr; }

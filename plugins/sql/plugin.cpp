@@ -4,4 +4,4 @@
 
 #include "sql_sink.h"
 
-WEIR_PLUGIN(weir::type<weir::sqlite::SqlSink>(weir::sqlite::sql_sink_spec()))
+WEIR_PLUGIN(weir::type<weir::db::SqlSink>(weir::db::sql_sink_spec()))

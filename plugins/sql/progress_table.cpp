@@ -1,83 +1,103 @@
 #include "progress_table.h"
 
-namespace weir::sqlite {
+#include <cstdlib>
+
+namespace weir::db {
 
 namespace {
 
-Database& with_tables(Database& database) {
-  database.execute(
-      "CREATE TABLE IF NOT EXISTS weir_progress (store_id TEXT NOT NULL, connection TEXT NOT NULL, next INTEGER NOT "
-      "NULL, PRIMARY KEY (store_id, connection)) WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS weir_rejected (store_id TEXT NOT NULL, connection TEXT NOT NULL, sequence INTEGER "
-      "NOT "
-      "NULL, record INTEGER NOT NULL, message TEXT NOT NULL, PRIMARY KEY (store_id, connection, sequence, record)) "
-      "WITHOUT ROWID");
-  return database;
+struct Tables {
+  const char* progress;
+  const char* rejected;
+};
+
+Tables tables_of(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::sqlite:
+      return {
+          "(store_id TEXT NOT NULL, connection TEXT NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (store_id, "
+          "connection)) WITHOUT ROWID",
+          "(store_id TEXT NOT NULL, connection TEXT NOT NULL, sequence INTEGER NOT NULL, record INTEGER NOT NULL, "
+          "message TEXT NOT NULL, PRIMARY KEY (store_id, connection, sequence, record)) WITHOUT ROWID"};
+    case Dialect::postgresql:
+      return {
+          "(store_id text NOT NULL, connection text NOT NULL, next bigint NOT NULL, PRIMARY KEY (store_id, "
+          "connection))",
+          "(store_id text NOT NULL, connection text NOT NULL, sequence bigint NOT NULL, record bigint NOT NULL, "
+          "message text NOT NULL, PRIMARY KEY (store_id, connection, sequence, record))"};
+    case Dialect::mariadb:
+      break;
+  }
+  return {
+      "(store_id VARCHAR(40) NOT NULL, connection VARCHAR(600) NOT NULL, next BIGINT NOT NULL, PRIMARY KEY "
+      "(store_id, connection)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+      "(store_id VARCHAR(40) NOT NULL, connection VARCHAR(600) NOT NULL, sequence BIGINT NOT NULL, record BIGINT "
+      "NOT NULL, message LONGTEXT NOT NULL, PRIMARY KEY (store_id, connection, sequence, record)) ENGINE=InnoDB "
+      "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"};
 }
 
-std::int64_t number(std::uint64_t value) {
-  return static_cast<std::int64_t>(value);
+std::uint64_t number(const std::optional<std::string>& text) {
+  return std::strtoull(text->c_str(), nullptr, 10);
+}
+
+/// A message as every database takes it.
+std::string storable(std::string message) {
+  std::erase(message, '\0');
+  return message;
 }
 
 }  // namespace
 
-ProgressTable::ProgressTable(Database& database, std::string store_id)
-    : store_id_(std::move(store_id)),
-      select_next_(with_tables(database), "SELECT next FROM weir_progress WHERE store_id = ? AND connection = ?"),
-      upsert_next_(database,
-                   "INSERT INTO weir_progress (store_id, connection, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
-                   "next = excluded.next"),
-      select_rejected_(database,
-                       "SELECT record, message FROM weir_rejected WHERE store_id = ? AND connection = ? AND sequence = "
-                       "? ORDER BY record"),
-      insert_rejected_(database,
-                       "INSERT OR REPLACE INTO weir_rejected (store_id, connection, sequence, record, message) VALUES "
-                       "(?, ?, ?, ?, ?)"),
-      delete_rejected_(database, "DELETE FROM weir_rejected WHERE store_id = ? AND connection = ? AND sequence < ?") {}
+ProgressTable::ProgressTable(Connection& connection, std::string store_id)
+    : connection_(connection), store_id_(std::move(store_id)) {
+  const auto make = [&](const char* name, const char* definition) {
+    // Who may not create tables can be given them.
+    if (!connection_.describe(name))
+      connection_.execute(std::string("CREATE TABLE IF NOT EXISTS ") + name + " " + definition);
+  };
+  const auto tables = tables_of(connection_.dialect());
+  make("weir_progress", tables.progress);
+  make("weir_rejected", tables.rejected);
+}
 
 std::optional<std::uint64_t> ProgressTable::next(const std::string& connection) {
-  select_next_.bind(1, std::string_view(store_id_));
-  select_next_.bind(2, std::string_view(connection));
-  std::optional<std::uint64_t> next;
-  if (select_next_.step()) next = static_cast<std::uint64_t>(select_next_.integer(0));
-  select_next_.reset();
-  return next;
+  // SQLite has locked the whole file when a transaction begins.
+  const auto* lock = connection_.dialect() == Dialect::sqlite ? "" : " FOR UPDATE";
+  const auto rows =
+      connection_.query(std::string("SELECT next FROM weir_progress WHERE store_id = ? AND connection = ?") + lock,
+                        {store_id_, connection});
+  if (rows.empty()) return std::nullopt;
+  return number(rows[0][0]);
 }
 
 void ProgressTable::set_next(const std::string& connection, std::uint64_t next) {
-  upsert_next_.bind(1, std::string_view(store_id_));
-  upsert_next_.bind(2, std::string_view(connection));
-  upsert_next_.bind(3, number(next));
-  upsert_next_.step();
+  const auto* conflict = connection_.dialect() == Dialect::mariadb
+                             ? "ON DUPLICATE KEY UPDATE next = VALUES(next)"
+                             : "ON CONFLICT (store_id, connection) DO UPDATE SET next = excluded.next";
+  connection_.query(std::string("INSERT INTO weir_progress (store_id, connection, next) VALUES (?, ?, ?) ") + conflict,
+                    {store_id_, connection, std::to_string(next)});
 }
 
 std::vector<RejectedRecord> ProgressTable::rejected(const std::string& connection, std::uint64_t sequence) {
-  select_rejected_.bind(1, std::string_view(store_id_));
-  select_rejected_.bind(2, std::string_view(connection));
-  select_rejected_.bind(3, number(sequence));
   std::vector<RejectedRecord> records;
-  while (select_rejected_.step())
-    records.push_back({static_cast<std::uint32_t>(select_rejected_.integer(0)), std::string(select_rejected_.text(1))});
+  for (const auto& row : connection_.query("SELECT record, message FROM weir_rejected WHERE store_id = ? AND "
+                                           "connection = ? AND sequence = ? ORDER BY record",
+                                           {store_id_, connection, std::to_string(sequence)}))
+    records.push_back({static_cast<std::uint32_t>(number(row[0])), *row[1]});
   return records;
 }
 
 void ProgressTable::reject(const std::string& connection, std::uint64_t sequence,
                            const std::vector<RejectedRecord>& records) {
-  insert_rejected_.bind(1, std::string_view(store_id_));
-  insert_rejected_.bind(2, std::string_view(connection));
-  insert_rejected_.bind(3, number(sequence));
-  for (const auto& [record, message] : records) {
-    insert_rejected_.bind(4, static_cast<std::int64_t>(record));
-    insert_rejected_.bind(5, std::string_view(message));
-    insert_rejected_.step();
-  }
+  for (const auto& [record, message] : records)
+    connection_.query(
+        "INSERT INTO weir_rejected (store_id, connection, sequence, record, message) VALUES (?, ?, ?, ?, ?)",
+        {store_id_, connection, std::to_string(sequence), std::to_string(record), storable(message)});
 }
 
 void ProgressTable::forget_before(const std::string& connection, std::uint64_t sequence) {
-  delete_rejected_.bind(1, std::string_view(store_id_));
-  delete_rejected_.bind(2, std::string_view(connection));
-  delete_rejected_.bind(3, number(sequence));
-  delete_rejected_.step();
+  connection_.query("DELETE FROM weir_rejected WHERE store_id = ? AND connection = ? AND sequence < ?",
+                    {store_id_, connection, std::to_string(sequence)});
 }
 
-}  // namespace weir::sqlite
+}  // namespace weir::db

@@ -5,28 +5,28 @@
 //   weir_rejected   which records of those that are were rejected, and why, while that may have to be repeated
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "database.h"
+#include "connection.h"
 #include "weir/progress.h"
 
-namespace weir::sqlite {
+namespace weir::db {
 
 struct RejectedRecord {
   std::uint32_t record = 0;  ///< its index in the FlowFile
   std::string message;
 };
 
-/// The progress of one sink. All of it is called under the target's lock, and writes in its transaction.
+/// The progress of one sink. All of it is called under the connection's lock, and writes in its transaction.
 class ProgressTable {
  public:
-  /// Makes the tables where they are missing.
-  ProgressTable(Database& database, std::string store_id);
+  /// Makes the tables where they are missing. Not in a transaction.
+  ProgressTable(Connection& connection, std::string store_id);
 
+  /// Waits for a transaction that a lost connection may have left behind, and that is not decided yet: from here on
+  /// nobody else moves this connection's progress until the transaction under way ends.
   std::optional<std::uint64_t> next(const std::string& connection);
   void set_next(const std::string& connection, std::uint64_t next);
   std::vector<RejectedRecord> rejected(const std::string& connection, std::uint64_t sequence);
@@ -35,12 +35,8 @@ class ProgressTable {
   void forget_before(const std::string& connection, std::uint64_t sequence);
 
  private:
-  std::string store_id_;
-  Statement select_next_;
-  Statement upsert_next_;
-  Statement select_rejected_;
-  Statement insert_rejected_;
-  Statement delete_rejected_;
+  Connection& connection_;
+  const std::string store_id_;
 };
 
-}  // namespace weir::sqlite
+}  // namespace weir::db

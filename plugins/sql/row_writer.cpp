@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "server_connection.h"
 #include "weir/record.h"
 
-namespace weir::sqlite {
+namespace weir::db {
 
 namespace {
 
@@ -18,19 +19,35 @@ std::string field_sql(std::string_view name) {
   return sql + "')";
 }
 
-/// SQLite's names do not tell upper from lower case, in ASCII.
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+Content content_of(std::string_view declared) {
+  if (declared == "integer") return Content::integer;
+  if (declared == "boolean") return Content::boolean;
+  if (declared == "number") return Content::number;
+  if (declared == "time") return Content::time;
+  if (declared == "json") return Content::json;
+  return declared == "any" ? Content::any : Content::text;
 }
 
-std::string column_type(std::string_view declared) {
-  if (declared == "integer" || declared == "boolean") return "INTEGER";
-  if (declared == "number") return "REAL";
-  return declared == "any" ? "" : "TEXT";
+/// What a column holds, going by a value; null says nothing.
+Content content_of(const Value& value) {
+  const auto raw = view(value.raw);
+  switch (value.type) {
+    case ValueType::null:
+      return Content::any;
+    case ValueType::integer:
+      return raw == "true" || raw == "false" ? Content::boolean : Content::integer;
+    case ValueType::real:
+      return Content::number;
+    case ValueType::text:
+      return Content::text;
+    case ValueType::json:
+      break;
+  }
+  return Content::json;
 }
 
-std::string list(const std::vector<Column>& columns) {
+template <class Columns>
+std::string list(const Columns& columns) {
   std::string names;
   for (const auto& column : columns) names += (names.empty() ? "" : ", ") + column.name;
   return names;
@@ -38,21 +55,28 @@ std::string list(const std::vector<Column>& columns) {
 
 }  // namespace
 
-RowWriter::RowWriter(TableSettings settings, Context context, std::shared_ptr<Target> target)
-    : settings_(std::move(settings)), context_(context), target_(std::move(target)) {
+/// Only PostgreSQL tells upper from lower case in the names of columns.
+bool RowWriter::same_name(std::string_view a, std::string_view b) const {
+  if (connection_.dialect() == Dialect::postgresql) return a == b;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+RowWriter::RowWriter(TableSettings settings, Context context, Connection& connection)
+    : settings_(std::move(settings)), context_(context), connection_(connection) {
   records_ = Query(context_).column("NULL").prepare();
+  if (!settings_.statement.empty()) {
+    use_statement();
+    return;
+  }
   const auto declared = declared_fields(context_);
-  const auto existing = describe(target_->database(), settings_.table);
+  const auto existing = connection_.describe(settings_.table);
   if (!existing && !settings_.create)
     throw Misconfigured(place() + " does not exist: create it, or set `create: true`");
   if (settings_.columns.empty()) {
     for (const auto& field : declared) settings_.columns.emplace_back(field.name, field_sql(field.name));
   } else {
-    for (const auto& name : settings_.key) {
-      if (std::none_of(settings_.columns.begin(), settings_.columns.end(),
-                       [&](const auto& c) { return c.first == name; }))
-        throw Misconfigured("key: " + name + " is not among the columns");
-    }
+    check_key();
   }
   if (existing) {
     use(*existing);
@@ -62,21 +86,47 @@ RowWriter::RowWriter(TableSettings settings, Context context, std::shared_ptr<Ta
     own_columns_ = true;
     return;
   }
-  prepare_query();
+  prepare_query({});
   const bool by_declaration = std::all_of(settings_.columns.begin(), settings_.columns.end(), [&](const auto& column) {
     return std::any_of(declared.begin(), declared.end(), [&](const auto& field) {
       return column.second == field_sql(field.name) || column.second == field.name;
     });
   });
   if (!by_declaration) return;  // types of expressions show with the first record
-  std::vector<Column> columns;
+  std::vector<NewColumn> columns;
   for (const auto& [name, sql] : settings_.columns) {
     for (const auto& field : declared) {
       if (sql == field_sql(field.name) || sql == field.name)
-        columns.push_back({name, column_type(field.type), field.required});
+        columns.push_back({name, content_of(field.type), field.required});
     }
   }
   make(std::move(columns));
+}
+
+void RowWriter::check_key() const {
+  for (const auto& name : settings_.key) {
+    if (std::none_of(settings_.columns.begin(), settings_.columns.end(),
+                     [&](const auto& c) { return c.first == name; }))
+      throw Misconfigured("key: " + name + " is not among the columns");
+  }
+}
+
+void RowWriter::use_statement() {
+  const auto names = parameter_names(settings_.statement, connection_.dialect());
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const auto& name : names) {
+    const auto at = std::find_if(settings_.columns.begin(), settings_.columns.end(),
+                                 [&, &n = name](const auto& column) { return column.first == n; });
+    values.emplace_back(name, at == settings_.columns.end() ? field_sql(name) : at->second);
+  }
+  for (const auto& [name, sql] : settings_.columns) {
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw Misconfigured("columns: " + name + " is nowhere in the statement as :" + name);
+  }
+  settings_.columns = std::move(values);
+  prepare_query({});  // what is wrong with the expressions is said before the database is asked
+  inserter_ = connection_.statement(settings_.statement, names);
+  prepare_query(inserter_->reads());
 }
 
 void RowWriter::use(const std::vector<Column>& existing) {
@@ -85,61 +135,62 @@ void RowWriter::use(const std::vector<Column>& existing) {
     for (const auto& column : existing) settings_.columns.emplace_back(column.name, field_sql(column.name));
   }
   std::string missing;
+  std::vector<Column> columns;
   for (const auto& [name, sql] : settings_.columns) {
     const auto at =
         std::find_if(existing.begin(), existing.end(), [&, &n = name](const auto& c) { return same_name(c.name, n); });
     if (at == existing.end()) {
       missing += (missing.empty() ? "" : ", ") + name;
     } else {
-      affinities_.push_back(affinity_of(at->type));
+      columns.push_back(*at);
     }
   }
   if (!missing.empty())
     throw Misconfigured(place() + " has no column " + missing + "; it has " + list(existing) +
                         ". Add the column, or say with `columns` what goes where");
-  if (!values_) prepare_query();
-  prepare_insert();
+  prepare_insert(columns);
 }
 
-void RowWriter::make(std::vector<Column> columns) {
-  target_->commit();  // the table is there for good, whatever becomes of the rows
-  if (const auto existing = describe(target_->database(), settings_.table)) return use(*existing);
+void RowWriter::make(std::vector<NewColumn> columns) {
+  connection_.commit();  // the table is there for good, whatever becomes of the rows
+  if (const auto existing = connection_.describe(settings_.table)) return use(*existing);
   for (const auto& name : settings_.key) {
-    if (std::none_of(columns.begin(), columns.end(), [&](const auto& c) { return c.name == name; }))
+    const auto at = std::find_if(columns.begin(), columns.end(), [&](const auto& c) { return c.name == name; });
+    if (at == columns.end())
       throw Misconfigured("key: there is no field " + name + " in the record; it has " + list(columns));
   }
-  create(target_->database(), settings_.table, columns, settings_.key);
-  affinities_.clear();
-  use(columns);
+  connection_.create(settings_.table, columns, settings_.key);
+  const auto made = connection_.describe(settings_.table);
+  if (!made) throw Unavailable(place() + " was made, and is gone again");
+  use(*made);
 }
 
-void RowWriter::prepare_query() {
+void RowWriter::prepare_query(const std::vector<As>& reads) {
   Query query(context_);
-  for (const auto& [name, sql] : settings_.columns) query.column(sql);
+  for (std::size_t i = 0; i < settings_.columns.size(); ++i)
+    query.column(settings_.columns[i].second, reads.empty() ? As::any : reads[i]);
   values_ = query.prepare();
 }
 
-void RowWriter::prepare_insert() {
-  std::vector<std::string> names;
-  for (const auto& [name, sql] : settings_.columns) names.push_back(name);
+void RowWriter::prepare_insert(const std::vector<Column>& columns) {
+  std::vector<std::string> key;
   key_columns_.clear();
   for (const auto& name : settings_.key) {
-    const auto at = std::find_if(names.begin(), names.end(), [&](const auto& n) { return same_name(n, name); });
-    if (at == names.end()) throw Misconfigured("key: " + place() + " has no column " + name);
-    key_columns_.push_back(static_cast<int>(at - names.begin()));
+    const auto at =
+        std::find_if(columns.begin(), columns.end(), [&, &n = name](const auto& c) { return same_name(c.name, n); });
+    if (at == columns.end()) throw Misconfigured("key: " + place() + " has no column " + name);
+    key_columns_.push_back(static_cast<int>(at - columns.begin()));
+    key.push_back(at->name);
   }
-  try {
-    insert_ = Statement(target_->database(), insert_sql(settings_.table, names, settings_.key));
-  } catch (const Error& error) {
-    if (std::string_view(error.what()).find("ON CONFLICT") == std::string_view::npos) throw;
-    throw Misconfigured("key: " + place() + " has neither a primary key nor a unique index on just these columns (" +
-                        error.what() + ")");
-  }
+  inserter_ = connection_.inserter(settings_.table, columns, key);
+  prepare_query(inserter_->reads());
+  std::vector<std::string> names;
+  for (const auto& [name, sql] : settings_.columns) names.push_back(name);
   object_ = JsonObject(own_columns_ ? names : std::vector<std::string>());
 }
 
 void RowWriter::prepare(Session& session, FlowFile file) {
-  if (insert_) return;
+  if (inserter_) return;
   if (own_columns_ && settings_.columns.empty()) {
     std::vector<std::string> names;
     records_.run(session, file, [&](const Row& row) {
@@ -149,55 +200,53 @@ void RowWriter::prepare(Session& session, FlowFile file) {
     });
     if (names.empty()) return;
     for (const auto& name : names) settings_.columns.emplace_back(name, field_sql(name));
-    prepare_query();
+    prepare_query({});
   }
-  std::vector<Column> columns;
+  std::vector<NewColumn> columns;
   values_.run(session, file, [&](const Row& row) {
     if (row.error.size > 0) return;
     if (columns.empty()) {
-      for (const auto& [name, sql] : settings_.columns) columns.push_back({name, "", false});
+      for (const auto& [name, sql] : settings_.columns) columns.push_back({name});
     }
-    for (std::size_t i = 0; i < columns.size(); ++i) {  // null says nothing of a type: the next record may
-      if (columns[i].type.empty()) columns[i].type = type_of(row.values[i]);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].content == Content::any) columns[i].content = content_of(row.values[i]);
     }
   });
   if (!columns.empty()) make(std::move(columns));
 }
 
-std::uint64_t RowWriter::write(Session& session, FlowFile file, std::vector<RejectedRecord>& rejected) {
+std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused) {
   std::uint64_t rows = 0;
   const auto visit = [&](const Row& row) {
-    auto reason = row.error.size > 0 ? std::string(view(row.error)) : insert(row);
+    auto reason = row.error.size > 0 ? std::string(view(row.error)) : add(row, number);
     if (reason.empty()) {
       ++rows;
     } else {
-      rejected.push_back({row.record, std::move(reason)});
+      refused.push_back({number, row.record, std::move(reason)});
     }
   };
-  (insert_ ? values_ : records_).run(session, file, visit);
+  (inserter_ ? values_ : records_).run(session, file, visit);
   return rows;
 }
 
-std::string RowWriter::insert(const Row& row) {
+std::string RowWriter::add(const Row& row, std::uint32_t number) {
   if (!object_.read(view(row.json))) return object_.error();
-  if (!insert_) return "a record without fields makes no table";
+  if (!inserter_) return "a record without fields makes no table";
   if (own_columns_ && !object_.unknown().empty())
     return "the field " + decode_json_string(object_.unknown()) + " has no column in " + place();
   for (const auto column : key_columns_) {
     if (row.values[column].type == ValueType::null)
       return "the key " + settings_.columns[static_cast<std::size_t>(column)].first + " is NULL";
   }
-  for (std::size_t i = 0; i < affinities_.size(); ++i) {
-    auto reason = bind(insert_, static_cast<int>(i) + 1, row.values[i], affinities_[i]);
-    if (!reason.empty()) return settings_.columns[i].first + ": " + reason;
-  }
-  try {
-    insert_.step();
-  } catch (const Error& error) {
-    if (!error.about_the_row()) throw;
-    return error.what();
-  }
-  return {};
+  return inserter_->add(row.values, number, row.record);
 }
 
-}  // namespace weir::sqlite
+void RowWriter::finish(std::vector<Refusal>& refused) {
+  if (inserter_) inserter_->finish(refused);
+}
+
+void RowWriter::clear() noexcept {
+  if (inserter_) inserter_->clear();
+}
+
+}  // namespace weir::db

@@ -1,5 +1,5 @@
 #pragma once
-// Writes the records of a FlowFile as rows of the table.
+// Writes the records of FlowFiles as rows of the table, or through the author's own statement.
 
 #include <cstdint>
 #include <memory>
@@ -9,54 +9,59 @@
 #include <utility>
 #include <vector>
 
-#include "progress_table.h"
-#include "table.h"
-#include "target.h"
+#include "connection.h"
 #include "weir/context.h"
 #include "weir/json.h"
 #include "weir/session.h"
 #include "weir/sql.h"
 
-namespace weir::sqlite {
+namespace weir::db {
 
 struct TableSettings {
   std::string table;
   bool create = true;
   std::vector<std::string> key;                              ///< of an upsert; empty: insert
   std::vector<std::pair<std::string, std::string>> columns;  ///< name and expression; empty: fields of the same names
+  std::string statement;                                     ///< the author's own, instead of a table
 };
 
 /// What the columns are is known at start, if the author says it, the record is declared or the table exists; else with
-/// the first record. Everything here is called under the target's lock.
+/// the first record. Everything here is called under the connection's lock.
 class RowWriter {
  public:
-  /// Throws Misconfigured where the table does not suit, and Error.
-  RowWriter(TableSettings settings, Context context, std::shared_ptr<Target> target);
+  /// Throws Misconfigured where the table does not suit.
+  RowWriter(TableSettings settings, Context context, Connection& connection);
 
-  /// Makes the table, if it is still to be made, from the first good record. Ends the target's transaction then.
+  /// Makes the table, if it is still to be made, from the first good record. Ends the transaction then.
   void prepare(Session& session, FlowFile file);
-  /// Inserts the records of one input or held FlowFile, but for those that it rejects. Throws Error for what is not a
-  /// record's fault. Returns the rows written.
-  std::uint64_t write(Session& session, FlowFile file, std::vector<RejectedRecord>& rejected);
+  /// Writes the records of one input or held FlowFile by finish() at the latest; those that it refuses itself are
+  /// appended to `refused`, under the number of the file. Returns how many it did not refuse.
+  std::uint64_t add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused);
+  /// Now the database has what was added, or has refused it.
+  void finish(std::vector<Refusal>& refused);
+  /// Forgets what was added and not written.
+  void clear() noexcept;
 
  private:
   void use(const std::vector<Column>& existing);
-  void make(std::vector<Column> columns);
-  void prepare_query();
-  void prepare_insert();
-  std::string insert(const Row& row);
-  std::string place() const { return "table " + settings_.table + " of " + target_->path(); }
+  void make(std::vector<NewColumn> columns);
+  void use_statement();
+  void check_key() const;
+  void prepare_query(const std::vector<As>& reads);
+  void prepare_insert(const std::vector<Column>& columns);
+  std::string add(const Row& row, std::uint32_t number);
+  bool same_name(std::string_view a, std::string_view b) const;
+  std::string place() const { return "table " + settings_.table + " of " + connection_.url(); }
 
   TableSettings settings_;
   Context context_;
-  const std::shared_ptr<Target> target_;
+  Connection& connection_;
   bool own_columns_ = false;  ///< they follow the table or the first record: a field without a column is an error
   weir::Statement records_;   ///< nothing but the records
   weir::Statement values_;
-  std::vector<Affinity> affinities_;
   std::vector<int> key_columns_;
-  Statement insert_;  ///< null: the table is still to be made
+  std::unique_ptr<Inserter> inserter_;  ///< null: the table is still to be made
   JsonObject object_;
 };
 
-}  // namespace weir::sqlite
+}  // namespace weir::db

@@ -3,59 +3,74 @@
 #include <algorithm>
 #include <deque>
 
-namespace weir::sqlite {
+namespace weir::db {
 
 namespace {
 
 constexpr std::size_t kMostMessages = 50;  ///< different reasons of a FlowFile's rejected records that are kept apart
+constexpr int kMostTries = 3;              ///< of what the server took back, before the engine tries it again later
 
-std::string path_of(const SqlSinkSettings& settings) {
-  constexpr std::string_view kScheme = "sqlite:";
+Address address_of(const SqlSinkSettings& settings) {
   if (settings.url.has_value() == settings.database.has_value())
-    throw Misconfigured("say where to write with either `database` (a SQLite file) or `url`");
-  if (settings.database) return *settings.database;
-  if (!settings.url->starts_with(kScheme))
+    throw Misconfigured("say where to write with either `database` or `url`");
+  if (settings.url && !settings.url->starts_with("sqlite:") && settings.url->find("://") == std::string::npos)
     throw Misconfigured("url: '" + *settings.url + "' is of no database known here; a SQLite file is sqlite:PATH");
-  auto path = settings.url->substr(kScheme.size());
-  if (path.starts_with("///")) path.erase(0, 2);  // sqlite:///var/x.db names /var/x.db
-  return path;
+  return parse_address(settings.database ? *settings.database : *settings.url);
+}
+
+void check_table(const SqlSinkSettings& settings) {
+  if (settings.mode == "statement") {
+    if (settings.statement.empty()) throw Misconfigured("mode: statement needs `statement`, the SQL to execute");
+    if (!settings.table.empty() || !settings.key.empty())
+      throw Misconfigured("with `mode: statement`, leave out `table` and `key`: the statement says it all");
+    return;
+  }
+  if (!settings.statement.empty()) throw Misconfigured("statement belongs to `mode: statement`");
+  if (settings.table.empty()) throw Misconfigured("table: a table needs a name");
+  if (settings.table.starts_with("weir_") || settings.table.starts_with("sqlite_"))
+    throw Misconfigured("table: names that begin with weir_ or sqlite_ are reserved");
+  if (settings.mode == "upsert" && settings.key.empty())
+    throw Misconfigured("mode: upsert needs `key`, the columns that tell rows apart");
+  if (settings.mode == "insert" && !settings.key.empty())
+    throw Misconfigured("key belongs to `mode: upsert`; with insert, leave it out");
 }
 
 }  // namespace
 
-SqlSink::SqlSink(SqlSinkSettings settings) : settings_(std::move(settings)), path_(path_of(settings_)) {
-  if (path_.empty()) throw Misconfigured("the path of the database is empty");
-  if (settings_.table.empty()) throw Misconfigured("table: a table needs a name");
-  if (settings_.table.starts_with("weir_") || settings_.table.starts_with("sqlite_"))
-    throw Misconfigured("table: names that begin with weir_ or sqlite_ are reserved");
-  if (settings_.mode == "upsert" && settings_.key.empty())
-    throw Misconfigured("mode: upsert needs `key`, the columns that tell rows apart");
-  if (settings_.mode == "insert" && !settings_.key.empty())
-    throw Misconfigured("key belongs to `mode: upsert`; with insert, leave it out");
+SqlSink::SqlSink(SqlSinkSettings settings)
+    : settings_(std::move(settings)),
+      address_(address_of(settings_)),
+      login_{settings_.password, settings_.tls, settings_.timeout} {
+  check(address_, login_);
+  check_table(settings_);
 }
 
 void SqlSink::start(Context& context) {
-  target_ = Target::open(path_);
+  connection_ = Connection::open(address_, login_);
   records_ = Query(context).column("NULL").prepare();
-  const auto lock = target_->lock();
-  try {
-    target_->commit();  // an instance before this one may have left something open
-    rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.columns}, context, target_);
-    if (context.exactly_once()) {
-      progress_table_.emplace(target_->database(), std::string(context.store_id()));
-      for (const auto& input : context.inputs()) {
-        const std::string id(view(input.id));
-        progress_.insert_or_assign(
-            id, ExactlyOnceProgress(input, progress_table_->next(id), "the table weir_progress of " + target_->path()));
-        first_[id] = input.cursor;
-      }
-    }
-  } catch (const Error& error) {
-    raise(error, target_->path());
-  }
+  const auto lock = connection_->lock();
+  connection_->commit();  // an instance before this one may have left something open
+  rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.columns, settings_.statement},
+                context, *connection_);
+  if (context.exactly_once()) start_progress(context);
   rows_metric_ = context.counter("sql_rows", "Rows written, also those that a rollback took back.");
   rejected_metric_ = context.counter("sql_rejected_records", "Records that the table does not take.");
   commits_metric_ = context.counter("sql_commits", "Transactions committed.");
+}
+
+void SqlSink::start_progress(Context& context) {
+  progress_table_.emplace(*connection_, std::string(context.store_id()));
+  const auto where = "the table weir_progress of " + connection_->url();
+  connection_->begin();
+  for (const auto& input : context.inputs()) {
+    const std::string id(view(input.id));
+    const auto stored = progress_table_->next(id);
+    progress_.insert_or_assign(id, ExactlyOnceProgress(input, stored, where));
+    first_[id] = input.cursor;
+    // From the first row on, whoever comes later has something to wait for.
+    if (!stored && connection_->dialect() != Dialect::sqlite) progress_table_->set_next(id, input.cursor);
+  }
+  connection_->commit();
 }
 
 /// A session may be rolled back after its step: what is held then is as it was before.
@@ -69,108 +84,131 @@ void SqlSink::match_held(Session& session) {
 }
 
 bool SqlSink::lost() const {
-  return std::any_of(written_.begin(), written_.end(), [&](const auto& w) { return !target_->holds(w.transaction); });
+  return std::any_of(written_.begin(), written_.end(),
+                     [&](const auto& written) { return !connection_->holds(written.transaction); });
 }
 
 /// What `work` writes becomes part of the transaction as a whole, or not at all.
 template <class Work>
-void SqlSink::in_savepoint(Work&& work) {
+void SqlSink::as_a_whole(Work&& work) {
   const auto before = progress_;
   try {
-    const auto transaction = target_->begin();
-    target_->database().execute("SAVEPOINT step");
-    work(transaction);
-    target_->database().execute("RELEASE step");
+    connection_->as_a_whole(work);
   } catch (...) {
     progress_ = before;
-    target_->check();
-    try {
-      if (target_->database().in_transaction()) target_->database().execute("ROLLBACK TO step; RELEASE step");
-    } catch (const Error&) {
-      target_->roll_back();  // BEGIN or SAVEPOINT failed, or nothing works any more
-    }
+    rows_->clear();
     throw;
   }
 }
 
-SqlSink::Written SqlSink::write(Session& session, FlowFile file, const std::string& connection,
-                                std::uint64_t transaction) {
-  Written written{connection, file.sequence(), transaction, {}};
-  const auto progress = progress_.find(connection);
-  if (progress != progress_.end() && progress->second.has(written.sequence)) {
-    written.rejected = progress_table_->rejected(connection, written.sequence);
-    return written;
+std::vector<SqlSink::Written> SqlSink::write(Session& session, const std::vector<ToWrite>& files,
+                                             std::uint64_t transaction) {
+  std::vector<Written> all;
+  std::vector<bool> repeated;
+  std::vector<Refusal> refused;
+  std::uint64_t rows = 0;
+  for (const auto& [file, connection] : files) {
+    auto& written = all.emplace_back(Written{connection, file.sequence(), transaction, {}});
+    const auto progress = progress_.find(connection);
+    repeated.push_back(progress != progress_.end() && progress->second.has(written.sequence));
+    if (repeated.back()) {
+      written.rejected = progress_table_->rejected(connection, written.sequence);
+    } else {
+      rows += rows_->add(session, file, static_cast<std::uint32_t>(all.size() - 1), refused);
+    }
   }
-  rows_metric_.add(static_cast<double>(rows_->write(session, file, written.rejected)));
-  if (progress_table_) {
+  const auto by_writer = refused.size();
+  rows_->finish(refused);
+  rows_metric_.add(static_cast<double>(rows - (refused.size() - by_writer)));
+  for (auto& refusal : refused) all[refusal.file].rejected.push_back({refusal.record, std::move(refusal.message)});
+  for (auto& written : all)
+    std::sort(written.rejected.begin(), written.rejected.end(),
+              [](const auto& a, const auto& b) { return a.record < b.record; });
+  if (progress_table_) store_progress(all, repeated);
+  return all;
+}
+
+void SqlSink::store_progress(const std::vector<Written>& all, const std::vector<bool>& repeated) {
+  std::map<std::string, std::uint64_t> next;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (repeated[i]) continue;
+    const auto& written = all[i];
     if (!written.rejected.empty()) {
-      progress_table_->reject(connection, written.sequence, written.rejected);
+      progress_table_->reject(written.connection, written.sequence, written.rejected);
       rejections_stored_ = true;
     }
-    progress->second.add(written.sequence);
-    progress_table_->set_next(connection, progress->second.next());
+    auto& progress = progress_.find(written.connection)->second;
+    progress.add(written.sequence);
+    next[written.connection] = progress.next();
   }
-  return written;
+  for (const auto& [connection, number] : next) progress_table_->set_next(connection, number);
 }
 
 void SqlSink::step(Batch batch, Session& session) {
-  const auto lock = target_->lock();
+  const auto lock = connection_->lock();
   match_held(session);
   if (batch.empty()) return;
-  if (lost()) throw Unavailable(target_->path() + ": what was written before has to be written again first");
+  if (lost()) throw Unavailable(connection_->url() + ": what was written before has to be written again first");
   const std::string connection(session.connection());
   if (progress_table_ && !progress_.contains(connection))
     throw std::logic_error("input from a connection that was not there at start: " + connection);
-  const auto count = written_.size();
-  try {
-    for (const auto file : batch) rows_->prepare(session, file);
-    in_savepoint([&](std::uint64_t transaction) {
-      if (progress_table_ && std::exchange(rejections_stored_, false)) {
-        progress_table_->forget_before(connection, session.durable_cursor());
-        rejections_stored_ = session.durable_cursor() < progress_.find(connection)->second.next();
-      }
-      for (const auto file : batch) written_.push_back(write(session, file, connection, transaction));
-    });
-  } catch (const Error& error) {
-    written_.resize(count);
-    raise(error, target_->path());
-  } catch (...) {
-    written_.resize(count);
-    throw;
+  std::vector<ToWrite> files;
+  for (const auto file : batch) {
+    files.push_back({file, connection});
+    rows_->prepare(session, file);
   }
+  std::vector<Written> all;
+  as_a_whole([&](std::uint64_t transaction) {
+    if (progress_table_ && std::exchange(rejections_stored_, false)) {
+      progress_table_->forget_before(connection, session.durable_cursor());
+      rejections_stored_ = session.durable_cursor() < progress_.find(connection)->second.next();
+    }
+    all = write(session, files, transaction);
+  });
+  written_.insert(written_.end(), std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()));
   for (const auto file : batch) session.hold(file);
 }
 
-/// A transaction was lost (the disk was full, say): what was in it is still held.
+/// A transaction was lost (the disk was full, say, or the server gone): what was in it is still held.
 void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) {
-  for (auto& [connection, progress] : progress_)
-    progress.set(progress_table_->next(connection).value_or(first_.find(connection)->second));
-  auto again = written_;
+  std::vector<ToWrite> again;
+  std::vector<std::size_t> at;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    if (!target_->holds(again[i].transaction)) rows_->prepare(session, files[i]);
+    if (connection_->holds(written_[i].transaction)) continue;
+    rows_->prepare(session, files[i]);
+    again.push_back({files[i], written_[i].connection});
+    at.push_back(i);
   }
-  in_savepoint([&](std::uint64_t transaction) {
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!target_->holds(again[i].transaction)) again[i] = write(session, files[i], again[i].connection, transaction);
-    }
+  std::vector<Written> all;
+  as_a_whole([&](std::uint64_t transaction) {
+    // The commit that failed may have succeeded all the same: what is there says so.
+    for (auto& [connection, progress] : progress_)
+      progress.set(progress_table_->next(connection).value_or(first_.find(connection)->second));
+    all = write(session, again, transaction);
   });
-  written_ = std::move(again);
+  for (std::size_t i = 0; i < at.size(); ++i) written_[at[i]] = std::move(all[i]);
+}
+
+void SqlSink::write_and_commit(Session& session, const std::vector<FlowFile>& files) {
+  for (int tries = 1;; ++tries) {
+    try {
+      if (lost()) write_again(session, files);
+      return connection_->commit();
+    } catch (const TakenBack&) {
+      if (tries == kMostTries) throw;
+    }
+  }
 }
 
 void SqlSink::flush(Session& session) {
-  const auto lock = target_->lock();
+  const auto lock = connection_->lock();
   match_held(session);
   if (written_.empty()) return;
   std::vector<FlowFile> files;
   for (std::uint32_t i = 0; i < written_.size(); ++i) files.push_back(session.take_held(i));
-  try {
-    if (lost()) write_again(session, files);
-    target_->commit();
-    commits_metric_.add(1);
-  } catch (const Error& error) {
-    raise(error, target_->path());
-  }
-  session.event("SEND", "sqlite:" + target_->path(), "table " + settings_.table);
+  write_and_commit(session, files);
+  commits_metric_.add(1);
+  session.event("SEND", connection_->url(), settings_.table.empty() ? "statement" : "table " + settings_.table);
   for (std::size_t i = 0; i < files.size(); ++i) conclude(session, files[i], written_[i]);
   finished_ = written_.size();
 }
@@ -208,4 +246,4 @@ void SqlSink::conclude(Session& session, FlowFile file, const Written& written) 
   if (records > rejected.size()) session.drop(file, {});
 }
 
-}  // namespace weir::sqlite
+}  // namespace weir::db

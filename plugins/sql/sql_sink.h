@@ -9,18 +9,23 @@
 #include <utility>
 #include <vector>
 
+#include "address.h"
+#include "connection.h"
 #include "progress_table.h"
 #include "row_writer.h"
-#include "target.h"
 #include "weir/processor.h"
 
-namespace weir::sqlite {
+namespace weir::db {
 
 struct SqlSinkSettings {
   std::optional<std::string> url;
   std::optional<std::string> database;
+  std::string password;
+  std::optional<TlsSettings> tls;
+  Duration timeout = std::chrono::seconds(60);
   std::string table;
   std::string mode = "insert";
+  std::string statement;
   std::vector<std::string> key;
   std::vector<std::pair<std::string, std::string>> columns;
   bool create = true;
@@ -45,18 +50,27 @@ class SqlSink final : public Processor {
     std::uint64_t transaction;
     std::vector<RejectedRecord> rejected;
   };
+  struct ToWrite {
+    FlowFile file;
+    std::string connection;
+  };
 
+  void start_progress(Context& context);
   void match_held(Session& session);
   bool lost() const;
-  Written write(Session& session, FlowFile file, const std::string& connection, std::uint64_t transaction);
+  /// All that is to be written, in the transaction, with how far that is.
+  std::vector<Written> write(Session& session, const std::vector<ToWrite>& files, std::uint64_t transaction);
+  void store_progress(const std::vector<Written>& written, const std::vector<bool>& repeated);
   void write_again(Session& session, const std::vector<FlowFile>& files);
+  void write_and_commit(Session& session, const std::vector<FlowFile>& files);
   template <class Work>
-  void in_savepoint(Work&& work);
+  void as_a_whole(Work&& work);
   void conclude(Session& session, FlowFile file, const Written& written);
 
   SqlSinkSettings settings_;
-  std::string path_;
-  std::shared_ptr<Target> target_;
+  Address address_;
+  Login login_;
+  std::unique_ptr<Connection> connection_;
   std::optional<RowWriter> rows_;
   weir::Statement records_;
 
@@ -73,4 +87,4 @@ class SqlSink final : public Processor {
   Metric commits_metric_;
 };
 
-}  // namespace weir::sqlite
+}  // namespace weir::db

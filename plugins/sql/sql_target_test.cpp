@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "progress_table.h"
+#include "sqlite_connection.h"
 #include "table.h"
 #include "target.h"
 #include "temporary_folder.h"
@@ -134,9 +135,9 @@ TEST_CASE("the affinity of a declared type is SQLite's") {
 
 TEST_CASE("progress is kept by store and connection, rejections until they are forgotten") {
   const TemporaryFolder folder;
-  const auto target = Target::open(folder / "x.db");
-  ProgressTable mine(target->database(), "store-1");
-  ProgressTable other(target->database(), "store-2");
+  Connection connection(folder / "x.db");
+  db::ProgressTable mine(connection, "store-1");
+  db::ProgressTable other(connection, "store-2");
   CHECK_FALSE(mine.next("a"));
   mine.set_next("a", 7);
   mine.set_next("a", 9);

@@ -21,11 +21,12 @@ Affinity affinity_of(std::string_view declared_type) {
 std::optional<std::vector<Column>> describe(Database& database, const std::string& table) {
   // Hidden columns are generated ones, which cannot be written.
   Statement statement(database,
-                      "SELECT name, type, \"notnull\" FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid");
+                      "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid");
   statement.bind(1, std::string_view(table));
   std::vector<Column> columns;
   while (statement.step())
-    columns.push_back({std::string(statement.text(0)), std::string(statement.text(1)), statement.integer(2) != 0});
+    columns.push_back({std::string(statement.text(0)), std::string(statement.text(1)), statement.integer(2) != 0,
+                       statement.integer(3) != 0});
   if (columns.empty()) return std::nullopt;
   return columns;
 }
@@ -49,21 +50,6 @@ void create(Database& database, const std::string& table, const std::vector<Colu
     sql += ")";
   }
   database.execute(sql + ")");
-}
-
-std::string type_of(const Value& value) {
-  switch (value.type) {
-    case ValueType::null:
-      return "";
-    case ValueType::integer:
-      return "INTEGER";
-    case ValueType::real:
-      return "REAL";
-    case ValueType::text:
-    case ValueType::json:
-      return "TEXT";
-  }
-  return "";
 }
 
 std::string insert_sql(const std::string& table, const std::vector<std::string>& columns,

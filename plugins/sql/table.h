@@ -20,6 +20,7 @@ struct Column {
   std::string name;
   std::string type;  ///< as declared: INTEGER, REAL, TEXT, or nothing
   bool not_null = false;
+  bool key = false;  ///< part of the primary key
 };
 
 /// The columns of a table or view, in their order; nothing if there is none of that name.
@@ -28,9 +29,6 @@ std::optional<std::vector<Column>> describe(Database& database, const std::strin
 /// CREATE TABLE; with a key, it is the primary key.
 void create(Database& database, const std::string& table, const std::vector<Column>& columns,
             const std::vector<std::string>& key);
-
-/// The type a column gets for a value; nothing for null, which says nothing.
-std::string type_of(const Value& value);
 
 /// INSERT into those columns; with a key, a row that has it already is updated.
 std::string insert_sql(const std::string& table, const std::vector<std::string>& columns,

@@ -1,0 +1,21 @@
+#include "connection.h"
+
+#include "mariadb.h"
+#include "postgresql.h"
+#include "sqlite_connection.h"
+
+namespace weir::db {
+
+std::unique_ptr<Connection> Connection::open(const Address& address, const Login& login) {
+  switch (address.kind) {
+    case Address::Kind::sqlite:
+      return std::make_unique<sqlite::Connection>(address.path);
+    case Address::Kind::postgresql:
+      return std::make_unique<Postgresql>(address, login);
+    case Address::Kind::mariadb:
+      break;
+  }
+  return std::make_unique<Mariadb>(address, login);
+}
+
+}  // namespace weir::db

@@ -1,0 +1,488 @@
+// SqlSink against real servers: what it promises of every one of them.
+
+#include <doctest/doctest.h>
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "server_fixture.h"
+#include "tests/servers/database_server.h"
+#include "tests/servers/process.h"
+#include "weir/errors.h"
+#include "weir/plugin.h"
+#include "weir/testkit.h"
+
+extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
+
+namespace weir::db {
+namespace {
+
+using testkit::Options;
+using testkit::Runner;
+
+const char* const kRecord = R"(
+id: {type: text, required: true}
+at: {type: time, format: unix_ms}
+temperature: {type: number}
+n: {type: integer}
+ok: {type: boolean}
+)";
+
+const Options kAtLeastOnce{.record = kRecord};
+const Options kExactlyOnce{.record = kRecord, .exactly_once = true};
+
+template <class On>
+std::unique_ptr<Runner> sink(const std::string& more, const Options& options = kAtLeastOnce) {
+  return std::make_unique<Runner>(testkit::find_type(weir_plugin_abi_1(), "SqlSink"), On::login() + more, options);
+}
+
+template <class On>
+std::string refusal(const std::string& properties, const Options& options = kAtLeastOnce) {
+  try {
+    Runner runner(testkit::find_type(weir_plugin_abi_1(), "SqlSink"), properties, options);
+  } catch (const Unavailable& error) {
+    return std::string("unavailable: ") + error.what();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+void write(Runner& runner, std::string_view content) {
+  runner.push(content);
+  runner.run();
+  runner.durable();
+}
+
+std::string reason(const std::vector<testkit::Output>& failed, const std::string& record) {
+  for (const auto& output : failed) {
+    if (output.content.find(record) != std::string::npos) return output.attributes.at("error.message");
+  }
+  return "not found: " + record;
+}
+
+/// Tries again as the engine does, until the server takes it.
+void until_durable(Runner& runner) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (true) {
+    try {
+      runner.run();
+      runner.durable();
+      if (runner.queued() == 0 && runner.held() == 0) return;
+    } catch (const Unavailable&) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      try {
+        runner.flush();
+      } catch (const Unavailable&) {
+        // Not yet.
+      }
+    }
+  }
+}
+
+#define ON_EVERY_SERVER(name) TEST_CASE_TEMPLATE(name, On, OnPostgresql, OnMariadb)
+#define NEEDS_SERVER()          \
+  if (!On::available()) return; \
+  On::execute("DROP TABLE IF EXISTS t")
+
+ON_EVERY_SERVER("a table is made from the declaration, and rows are there once they are committed") {
+  NEEDS_SERVER();
+  auto runner = sink<On>("table: t\n");
+  runner->push(R"({"id":"a","at":1700000000123,"temperature":80.1,"n":9007199254740993,"ok":true})");
+  runner->push("{\"id\":\"b\"}\n{\"id\":\"it's \\\\ \\\"ü\\\"\\t\\n\",\"n\":-1}\n");
+  runner->run();
+  CHECK(runner->held() == 2);
+  CHECK(On::rows("SELECT count(*) FROM t") == "0");
+  runner->durable();
+  CHECK(runner->held() == 0);
+  CHECK(On::rows("SELECT at, temperature, n, ok FROM t WHERE id = 'a'") ==
+        (On::kDialect == Dialect::postgresql ? "2023-11-14 22:13:20.123+00|80.1|9007199254740993|t"
+                                             : "2023-11-14 22:13:20.123000|80.1|9007199254740993|1"));
+  CHECK(On::rows("SELECT count(*) FROM t WHERE at IS NULL AND temperature IS NULL AND ok IS NULL") == "2");
+  CHECK(On::rows("SELECT id FROM t WHERE n = -1") == "it's \\ \"ü\"\t\n");
+  REQUIRE(runner->events().size() == 1);
+  CHECK(runner->events()[0].type == "SEND");
+  CHECK(runner->events()[0].transit_uri.find("secret") == std::string::npos);
+  CHECK(runner->events()[0].transit_uri.ends_with("/lake"));
+  CHECK(runner->metric("sql_rows") == 3);
+}
+
+ON_EVERY_SERVER("without a declaration the first record makes the table") {
+  NEEDS_SERVER();
+  auto runner = sink<On>("table: t\n", {});
+  write(*runner, R"({"i":1,"s":"x","r":1.5,"b":true,"j":[1, {"a": "é"}],"order":null})");
+  write(*runner, R"({"i":2,"new":1})");
+  CHECK(On::rows("SELECT i, s, r, j FROM t") == "1|x|1.5|[1, {\"a\": \"é\"}]");
+  CHECK(reason(runner->take("failure"), "new").find("the field new has no column in table t") == 0);
+}
+
+TEST_CASE("PostgreSQL's types take what fits them, digit for digit") {
+  using On = OnPostgresql;
+  NEEDS_SERVER();
+  On::own(
+      "CREATE TABLE t (i smallint, d numeric(30,10), r real, v varchar(5), ts timestamp, tz timestamptz, day date, "
+      "j jsonb, raw bytea, u uuid, a int[], gen int GENERATED ALWAYS AS (i * 2) STORED)");
+  auto runner = sink<On>("table: t\n", {});
+  write(*runner, R"({"i":7,"d":12345678901234567890.0123456789,"r":0.1,"v":"äöü","ts":"2024-05-01T12:00:00+02:00",)"
+                 R"("tz":"2024-05-01T12:00:00.25+02:00","day":"2024-05-01","j":{"b":1.10,"a":"x"},"raw":"AAEC/w==",)"
+                 R"("u":"6ecd8c99-4036-403d-bf84-cf8400f67836","a":"{1,2}"})");
+  CHECK(runner->take("failure").empty());
+  CHECK(On::rows("SELECT * FROM t") ==
+        "7|12345678901234567890.0123456789|0.1|äöü|2024-05-01 10:00:00|2024-05-01 10:00:00.25+00|2024-05-01|"
+        "{\"a\": \"x\", \"b\": 1.10}|\\x000102ff|6ecd8c99-4036-403d-bf84-cf8400f67836|{1,2}|14");
+  write(*runner,
+        "{\"v\":\"too "
+        "long\"}\n{\"i\":40000}\n{\"ts\":\"yesterday\"}\n{\"u\":\"x\"}\n{\"raw\":\"?\"}\n{\"v\":\"\\u0000\"}\n");
+  const auto failed = runner->take("failure");
+  CHECK(reason(failed, "too long").find("value too long for type character varying(5)") != std::string::npos);
+  CHECK(reason(failed, "40000") == "i: 40000 is beyond the column's 16 bits");
+  CHECK(reason(failed, "yesterday").find("ts") != std::string::npos);
+  CHECK(reason(failed, "\"u\"").find("invalid input syntax for type uuid") != std::string::npos);
+  CHECK(reason(failed, "\"raw\"").find("base64") != std::string::npos);
+  CHECK(reason(failed, "u0000").find("NUL") != std::string::npos);
+  CHECK(On::rows("SELECT count(*) FROM t") == "1");
+}
+
+TEST_CASE("MariaDB's types take what fits them, digit for digit") {
+  using On = OnMariadb;
+  NEEDS_SERVER();
+  On::own(
+      "CREATE TABLE t (i TINYINT UNSIGNED, big BIGINT UNSIGNED, d DECIMAL(30,10), f FLOAT, v VARCHAR(5), ts "
+      "TIMESTAMP(3) NULL, dt DATETIME, day DATE, j JSON, raw VARBINARY(10), e ENUM('a','b'), bits BIT(4), gen INT AS "
+      "(i * 2) STORED)");
+  auto runner = sink<On>("table: t\n", {});
+  write(*runner, R"({"i":255,"big":18446744073709551615,"d":12345678901234567890.0123456789,"f":0.5,"v":"äöü",)"
+                 R"("ts":"2024-05-01T12:00:00.25+02:00","dt":"2024-05-01T12:00:00+02:00","day":"2024-05-01",)"
+                 R"("j":{"b":1.10,"a":"x"},"raw":"AAEC/w==","e":"b","bits":5})");
+  for (const auto& failed : runner->take("failure")) CHECK(failed.attributes.at("error.message") == "");
+  CHECK(On::rows("SELECT i, big, d, f, v, ts, dt, day, j, HEX(raw), e, bits + 0, gen FROM t") ==
+        "255|18446744073709551615|12345678901234567890.0123456789|0.5|äöü|2024-05-01 10:00:00.250|2024-05-01 "
+        "10:00:00|2024-05-01|{\"b\":1.10,\"a\":\"x\"}|000102FF|b|5|510");
+  write(*runner, "{\"v\":\"too long\"}\n{\"i\":256}\n{\"e\":\"c\"}\n{\"bits\":16}\n{\"day\":\"2024-02-30\"}\n");
+  const auto failed = runner->take("failure");
+  CHECK(reason(failed, "too long").find("Data too long for column 'v'") != std::string::npos);
+  CHECK(reason(failed, "256").find("beyond the column's 8 bits") != std::string::npos);
+  CHECK(reason(failed, "\"e\"").find("'e'") != std::string::npos);
+  CHECK(reason(failed, "bits").find("beyond the column's 4 bits") != std::string::npos);
+  CHECK(reason(failed, "02-30").find("2024-02-30") != std::string::npos);
+  CHECK(On::rows("SELECT count(*) FROM t") == "1");
+}
+
+ON_EVERY_SERVER("records that the server refuses are found among thousands, and go to failure with its reason") {
+  NEEDS_SERVER();
+  On::own("CREATE TABLE t (id VARCHAR(20) PRIMARY KEY, n INT CHECK (n < 100000))");
+  auto runner = sink<On>("table: t\ncolumns: {id: id, n: n}\n");
+  std::string lines;
+  for (int i = 0; i < 5000; ++i)
+    lines += R"({"id":"k)" + std::to_string(i == 4321 ? 1234 : i) + R"(","n":)" + std::to_string(i == 77 ? 100000 : i) +
+             "}\n";
+  write(*runner, lines + "garbage\n");
+  CHECK(On::rows("SELECT count(*) FROM t") == "4998");
+  const auto failed = runner->take("failure");
+  REQUIRE(failed.size() == 3);
+  CHECK(reason(failed, "\"n\":100000").find("t_n_check") + reason(failed, "\"n\":100000").find("CONSTRAINT") !=
+        2 * std::string::npos);
+  CHECK(reason(failed, "\"n\":4321").find("k1234") != std::string::npos);
+  CHECK(runner->metric("sql_rows") == 4998);
+  CHECK(runner->metric("sql_rejected_records") == 3);
+}
+
+ON_EVERY_SERVER("an upsert replaces the row of the same key, also within one FlowFile") {
+  NEEDS_SERVER();
+  auto runner = sink<On>("table: t\nmode: upsert\nkey: [id, at]\n");
+  write(*runner,
+        "{\"id\":\"a\",\"at\":1000,\"n\":1}\n{\"id\":\"a\",\"at\":1000,\"n\":2}\n{\"id\":\"a\",\"at\":2000,\"n\":3}\n");
+  write(*runner, "{\"id\":\"a\",\"at\":1000,\"n\":5}\n{\"id\":\"a\"}\n");
+  CHECK(On::rows("SELECT n FROM t ORDER BY at") == "5\n3");
+  CHECK(reason(runner->take("failure"), "\"a\"") == "the key at is NULL");
+}
+
+ON_EVERY_SERVER("an author's own statement gets values as parameters, record by record") {
+  NEEDS_SERVER();
+  On::own("CREATE TABLE t (id VARCHAR(200) PRIMARY KEY, n BIGINT, seen TIMESTAMP NULL)");
+  On::execute("INSERT INTO t VALUES ('a', 1, NULL), ('x'' OR 1=1 --', 10, NULL)");
+  auto runner = sink<On>(
+      "mode: statement\nstatement: \"UPDATE t SET n = n + :n, seen = :seen WHERE id = :who\"\n"
+      "columns: {who: id, seen: \"strftime('%Y-%m-%d %H:%M:%S', at)\"}\n");
+  if (On::kDialect == Dialect::postgresql)  // where the server says that it is a time, the field itself will do
+    runner = sink<On>(
+        "mode: statement\nstatement: \"UPDATE t SET n = n + :n, seen = :seen WHERE id = :who\"\n"
+        "columns: {who: id, seen: at}\n");
+  std::string lines;
+  for (int i = 0; i < 1000; ++i) lines += "{\"id\":\"a\",\"n\":1,\"at\":1700000000000}\n";
+  write(*runner, lines + R"({"id":"x' OR 1=1 --","n":5})");
+  CHECK(runner->take("failure").empty());
+  CHECK(On::rows("SELECT n FROM t ORDER BY id") == "1001\n15");
+  CHECK(On::rows("SELECT seen FROM t WHERE id = 'a'") == "2023-11-14 22:13:20");
+}
+
+ON_EVERY_SERVER("settings and tables that cannot work are refused with what to do") {
+  NEEDS_SERVER();
+  On::own("CREATE TABLE t (id VARCHAR(20), other INT)");
+  const auto at = [&](const std::string& url) { return "database: \"" + url + "\"\npassword: secret\ntable: t\n"; };
+  const auto url = On::server().url();
+  const auto wrong = refusal<On>("database: \"" + url + "\"\npassword: wrong\ntable: t\n");
+  CAPTURE(wrong);
+  CHECK(wrong.find("Check the user in `database`, `password`") != std::string::npos);
+  CHECK(wrong.find("unavailable") == std::string::npos);
+  CHECK(wrong.find("secret") == std::string::npos);
+  CHECK(refusal<On>(at(On::server().url("nowhere"))).find("nowhere") != std::string::npos);
+  CHECK(refusal<On>(On::login() + "table: t\n").find("has no column at, temperature, n, ok; it has id, other") !=
+        std::string::npos);
+  CHECK(refusal<On>(On::login() + "table: missing\ncreate: false\n").find("does not exist") != std::string::npos);
+  CHECK(refusal<On>(On::login() + "table: t\ncolumns: {id: id}\nmode: upsert\nkey: [id]\n")
+            .find("unique index on just") != std::string::npos);
+  CHECK(refusal<On>(On::login() + "mode: statement\nstatement: \"UPDATE nothing SET a = :n\"\n").find("nothing") !=
+        std::string::npos);
+  CHECK(refusal<On>(On::login() + "mode: statement\n").find("needs `statement`") != std::string::npos);
+  On::execute("DROP TABLE t");
+  auto runner = sink<On>("table: t\n");
+  On::execute("DROP TABLE t");
+  runner->push(R"({"id":"a"})");
+  CHECK_THROWS_AS(runner->run(), Misconfigured);
+  CHECK(runner->queued() == 1);
+}
+
+ON_EVERY_SERVER("a server that is not there is waited for, from the start on") {
+  NEEDS_SERVER();
+  std::string url = On::server().url();
+  url.replace(url.rfind(':') + 1, url.rfind('/') - url.rfind(':') - 1, "1");
+  CHECK(refusal<On>("database: \"" + url + "\"\ntable: t\n").starts_with("unavailable: "));
+}
+
+ON_EVERY_SERVER("what a server that goes down takes with it is written again, once") {
+  NEEDS_SERVER();
+  On::execute("DROP TABLE IF EXISTS weir_progress");
+  On::execute("DROP TABLE IF EXISTS weir_rejected");
+  auto runner = sink<On>("table: t\n", kExactlyOnce);
+  runner->push("{\"id\":\"a\"}\ngarbage\n");
+  runner->run();
+  runner->flush();  // committed there, not yet durable here
+  runner->push(R"({"id":"b"})");
+  runner->run();
+  SUBCASE("it is restarted") {
+    On::server().stop();
+    CHECK_THROWS_AS(runner->flush(), Unavailable);
+    runner->push(R"({"id":"c"})");
+    CHECK_THROWS_AS(runner->run(), Unavailable);
+    CHECK(runner->held() == 1);
+    On::server().start();
+  }
+  SUBCASE("it is killed, between two steps") {
+    On::server().kill();
+    On::server().start();
+    runner->push(R"({"id":"c"})");
+  }
+  until_durable(*runner);
+  CHECK(On::rows("SELECT id FROM t ORDER BY id") == "a\nb\nc");
+  CHECK(runner->take("failure").size() == 1);
+  CHECK(On::rows("SELECT next FROM weir_progress") == "3");
+}
+
+ON_EVERY_SERVER("a transaction that the server takes back because of a deadlock is written again") {
+  NEEDS_SERVER();
+  auto runner = sink<On>("table: t\nmode: upsert\nkey: [id]\n");
+  write(*runner, "{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":1}\n");
+  runner->push(R"({"id":"a","n":2})");
+  runner->run();  // a is locked
+  const auto other = On::admin();
+  other->begin();
+  other->execute("UPDATE t SET temperature = 5 WHERE id = 'b'");
+  std::thread second([&] {
+    try {
+      other->execute("UPDATE t SET temperature = 5 WHERE id = 'a'");
+      other->commit();
+    } catch (const Unavailable&) {
+      other->roll_back();  // this one was chosen
+    }
+  });
+  // Wait until the other waits for the sink.
+  const auto waiting = On::kDialect == Dialect::postgresql
+                           ? "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                           : "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
+                             "'INNODB_ROW_LOCK_CURRENT_WAITS'";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (On::rows(waiting) != "1" && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK(On::rows(waiting) == "1");
+  runner->push(R"({"id":"b","n":2})");
+  until_durable(*runner);
+  second.join();
+  CHECK(On::rows("SELECT id, n FROM t ORDER BY id") == "a|2\nb|2");
+}
+
+ON_EVERY_SERVER("exactly once holds over crashes at any point") {
+  NEEDS_SERVER();
+  for (int crash_after = 0; crash_after < 12; ++crash_after) {
+    CAPTURE(crash_after);
+    for (const auto* table : {"t", "weir_progress", "weir_rejected"})
+      On::execute(std::string("DROP TABLE IF EXISTS ") + table);
+    auto runner = sink<On>("table: t\n", kExactlyOnce);
+    int steps = 0;
+    const auto maybe = [&] {
+      if (steps++ == crash_after) runner->crash();
+    };
+    for (int i = 0; i < 4; ++i) {
+      runner->push("{\"id\":\"" + std::to_string(i) + "\"}\nno " + std::to_string(i) + "\n{\"id\":\"" +
+                   std::to_string(i) + "x\"}\n");
+      runner->run();
+      maybe();
+      runner->flush();
+      maybe();
+      runner->run();
+      runner->durable();
+      maybe();
+    }
+    runner->run();
+    runner->durable();
+    CHECK(On::rows("SELECT id FROM t ORDER BY id") == "0\n0x\n1\n1x\n2\n2x\n3\n3x");
+    CHECK(runner->take("failure").size() >= 4);
+    CHECK(On::rows("SELECT next FROM weir_progress") == "4");
+  }
+}
+
+ON_EVERY_SERVER("exactly once: a commit that is still being decided when its connection is gone is waited for") {
+  NEEDS_SERVER();
+  for (const auto* table : {"weir_progress", "weir_rejected"})
+    On::execute(std::string("DROP TABLE IF EXISTS ") + table);
+  auto runner = sink<On>("table: t\n", kExactlyOnce);
+  runner->push(R"({"id":"a"})");
+  runner->durable();
+  // What a connection that was cut in its commit leaves behind: a transaction that only the server knows of.
+  const auto left_behind = On::admin();
+  left_behind->begin();
+  left_behind->execute("INSERT INTO t (id) VALUES ('a')");
+  left_behind->execute("UPDATE weir_progress SET next = 1");
+  std::thread server([&] {
+    const auto waiting = On::kDialect == Dialect::postgresql
+                             ? "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                             : "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
+                               "'INNODB_ROW_LOCK_CURRENT_WAITS'";
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (On::rows(waiting) != "1" && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    left_behind->commit();
+  });
+  runner->crash();  // and a start, which reads how far it is
+  server.join();
+  until_durable(*runner);
+  CHECK(On::rows("SELECT id FROM t") == "a");
+}
+
+TEST_CASE_TEMPLATE("TLS: the server's certificate is checked, unless the author says otherwise", Server,
+                   testing::PostgresqlServer, testing::MariadbServer) {
+  if (!Server::available()) return;
+  Server server({.tls = true});
+  const auto settings = "database: \"" + server.url() + "\"\npassword: secret\ntable: t\n";
+  CHECK(refusal<OnPostgresql>(settings + "tls: {ca: \"" + server.ca() + "\"}\n") == "accepted");
+  CHECK(refusal<OnPostgresql>(settings + "tls: {verify: false}\n") == "accepted");
+  const auto stranger = refusal<OnPostgresql>(settings + "tls: {}\n");  // the system's authorities do not know it
+  CAPTURE(stranger);
+  CHECK(stranger.find("certificate") != std::string::npos);
+  CHECK(stranger.find("Check `tls`") != std::string::npos);
+  CHECK(refusal<OnPostgresql>(settings + "tls: {ca: /nowhere.pem}\n").find("/nowhere.pem cannot be read") !=
+        std::string::npos);
+}
+
+ON_EVERY_SERVER("throughput is worth a look") {
+  NEEDS_SERVER();
+  std::string lines;
+  for (int i = 0; i < 100'000; ++i)
+    lines += R"({"id":"sensor-)" + std::to_string(i % 1000) + R"(","at":17000)" + std::to_string(10000000 + i) +
+             R"(,"temperature":)" + std::to_string(i % 50) + ".25,\"n\":" + std::to_string(i) + ",\"ok\":true}\n";
+  for (const auto* mode : {"insert", "upsert"}) {
+    On::execute("DROP TABLE IF EXISTS t");
+    auto runner = sink<On>(std::string("table: t\nmode: ") + mode + (mode[0] == 'u' ? "\nkey: [id, n]\n" : "\n"));
+    const auto begin = std::chrono::steady_clock::now();
+    write(*runner, lines);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    std::printf("%s, %s: %.0f records/s\n", On::kDialect == Dialect::postgresql ? "PostgreSQL" : "MariaDB", mode,
+                100'000 / seconds.count());
+    CHECK(On::rows("SELECT count(*) FROM t") == "100000");
+  }
+}
+
+/// One life of `build/weir run`, in a folder of its own.
+class Weir {
+ public:
+  explicit Weir(const std::string& flow) : folder_(testing::temporary_folder("weir-sql-flow", {})) {
+    std::ofstream(folder_ / "flow.yaml") << flow;
+  }
+  ~Weir() {
+    testing::end_server(process_, SIGKILL);
+    std::filesystem::remove_all(folder_);
+  }
+  void start(bool until_idle = false) {
+    const char* build = std::getenv("WEIR_BUILD");
+    std::vector<std::string> command = {std::string(build == nullptr ? "build" : build) + "/weir",
+                                        "run",
+                                        (folder_ / "flow.yaml").string(),
+                                        "--data",
+                                        (folder_ / "data").string(),
+                                        "--listen",
+                                        "127.0.0.1:0"};
+    if (until_idle) command.push_back("--until-idle");
+    process_ = testing::spawn(command, folder_ / "log");
+  }
+  void kill() { testing::end_server(process_, SIGKILL); }
+  /// Its exit status, once it has ended by itself.
+  int wait() {
+    int status = -1;
+    ::waitpid(process_, &status, 0);
+    process_ = -1;
+    return status;
+  }
+  bool running() const { return ::kill(process_, 0) == 0; }
+  std::string log() const { return testing::read_file(folder_ / "log"); }
+
+ private:
+  std::filesystem::path folder_;
+  pid_t process_ = -1;
+};
+
+ON_EVERY_SERVER("exactly once over kill -9 of Weir under load, and a restart of the server") {
+  NEEDS_SERVER();
+  constexpr int kRecords = 150'000;
+  for (const auto* table : {"weir_progress", "weir_rejected"})
+    On::execute(std::string("DROP TABLE IF EXISTS ") + table);
+  On::own("CREATE TABLE t (seq BIGINT)");  // no key: what comes twice is there twice
+  Weir weir(
+      "flow: kill\nprocessors:\n  made:\n    type: GenerateFlowFile\n    count: " + std::to_string(kRecords) +
+      "\n    rate: 40000/s\n    batch: 20\n    records_per_flowfile: 10\n    select: SELECT seq FROM seq\n    to: "
+      "rows\n  rows:\n    type: SqlSink\n    database: \"" +
+      On::server().url() + "\"\n    password: secret\n    table: t\n    delivery: exactly_once\n    drop: [failure]\n");
+  const auto count = [] { return std::stoi(On::rows("SELECT count(*) FROM t")); };
+  constexpr int kKills = 5;
+  for (int kill = 0; kill < kKills; ++kill) {
+    CAPTURE(kill);
+    const int until = std::min(count() + 10'000 + 3'000 * kill, kRecords - 1);
+    weir.start();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (count() < until) {
+      CAPTURE(weir.log());
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    if (kill == 2) {  // the server goes down under load, too
+      On::server().kill();
+      On::server().start();
+    }
+    weir.kill();
+    CHECK(On::rows("SELECT count(*) - count(DISTINCT seq) FROM t") == "0");
+  }
+  weir.start(true);
+  const auto status = weir.wait();
+  CAPTURE(weir.log());
+  CHECK(status == 0);
+  CHECK(On::rows("SELECT count(*), count(DISTINCT seq), min(seq), max(seq) FROM t") ==
+        std::to_string(kRecords) + "|" + std::to_string(kRecords) + "|0|" + std::to_string(kRecords - 1));
+}
+
+}  // namespace
+}  // namespace weir::db

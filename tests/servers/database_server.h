@@ -1,0 +1,33 @@
+#pragma once
+// What the fixtures of databases share: servers that refuse to run as root, in temporary folders, and end with the
+// test.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace weir::testing {
+
+/// Whether somebody accepts connections on that port of 127.0.0.1.
+bool accepts(std::uint16_t port);
+
+/// Starts a program with its output in a file. It is killed when this process dies. `user`: as whom, if this process
+/// may choose (servers refuse to run as root).
+pid_t spawn_as(std::vector<std::string> arguments, const std::filesystem::path& output, const std::string& user);
+
+/// Runs a program to its end. Throws std::runtime_error with its output if it fails.
+void run_as(std::vector<std::string> arguments, const std::filesystem::path& folder, const std::string& user);
+
+/// A new folder under the system's temporary one; `user` owns it, if this process may choose.
+std::filesystem::path temporary_folder(const std::string& prefix, const std::string& user);
+
+/// A user to run a server as: empty if this process is not root.
+std::string server_user();
+
+/// Sends a signal and waits until the process is gone; SIGKILL if it takes longer than 20 s. Sets it to -1.
+void end_server(pid_t& process, int signal);
+
+}  // namespace weir::testing
