@@ -312,6 +312,8 @@ TEST_CASE_FIXTURE(Fresh, "a flow is shown with its processors, what they did, an
   CHECK(act.at("name") == "act");
   CHECK(act.at("type") == "Do");
   CHECK(act.at("status") == "running");
+  CHECK(act.at("ready") == false);
+  CHECK(act.at("message") == "closed");
   CHECK(act.at("out").at("failure").at("dropped") == true);
   const auto queue = flow.at("connections").as_array()[0].as_object();
   CHECK(queue.at("id") == "test/source/success/act");
