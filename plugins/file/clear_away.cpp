@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "posix_file.h"
+#include "plugins/common/posix_file.h"
 #include "weir/errors.h"
 
 namespace weir::file {

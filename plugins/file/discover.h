@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "posix_file.h"
+#include "plugins/common/posix_file.h"
 
 namespace weir::file {
 

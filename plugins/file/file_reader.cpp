@@ -7,7 +7,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "line_cutter.h"
+#include "plugins/common/line_cutter.h"
 
 namespace weir::file {
 

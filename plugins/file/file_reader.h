@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "byte_stream.h"
-#include "json_scanner.h"
+#include "plugins/common/byte_stream.h"
+#include "plugins/common/json_scanner.h"
 #include "position.h"
 #include "weir/session.h"
 

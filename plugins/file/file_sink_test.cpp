@@ -12,7 +12,7 @@
 #include <memory>
 #include <random>
 
-#include "test_files.h"
+#include "plugins/common/test_files.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "test_files.h"
+#include "plugins/common/test_files.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
 

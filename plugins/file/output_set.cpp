@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "output_name.h"
+#include "plugins/common/output_name.h"
 #include "weir/errors.h"
 
 namespace weir::file {
@@ -28,8 +28,9 @@ std::string key(std::string_view prefix, std::string_view path) {
 
 }  // namespace
 
-OutputSet::OutputSet(OutputSetOptions options, const std::string& folder, Warn warn)
-    : options_(std::move(options)), warn_(std::move(warn)), intents_(folder) {}
+OutputSet::OutputSet(OutputSetOptions options, const std::string& folder,
+                     const std::atomic<std::uint64_t>& durable_token, Warn warn)
+    : options_(std::move(options)), durable_token_(durable_token), warn_(std::move(warn)), intents_(folder) {}
 
 // --------------------------------------------------------------------------------------------------- recovery
 
@@ -350,10 +351,17 @@ std::vector<std::string> OutputSet::commit(Session& session) {
     wait = true;
   }
   if (wait) session.when_durable(token);
+  for (auto& path : written) path = file_uri(path);
   return written;
 }
 
-void OutputSet::rename_complete(std::uint64_t durable_token, Session* session) {
+std::optional<std::int64_t> OutputSet::next_advance(std::int64_t now) const {
+  if (complete_.empty()) return std::nullopt;
+  return now + 50'000'000;
+}
+
+void OutputSet::rename_complete(Session* session) {
+  const auto durable_token = durable_token_.load();
   for (auto at = covered_by_token_.begin(); at != covered_by_token_.end() && at->first <= durable_token;) {
     intents_.covered(at->second);
     at = covered_by_token_.erase(at);

@@ -7,6 +7,7 @@
 // recovered state, and what that epoch knows nothing of is taken back by the intent log. A file that is to appear
 // complete is written under a hidden name and renamed once the epoch that ended it is durable.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -20,7 +21,7 @@
 #include <vector>
 
 #include "intents.h"
-#include "output_file.h"
+#include "plugins/common/partitioned_sink.h"
 #include "weir/session.h"
 
 namespace weir::file {
@@ -36,39 +37,32 @@ struct OutputSetOptions {
   std::uint32_t max_open = 256;
 };
 
-/// Not thread-safe. What throws leaves it of no use: recover() makes it whole again.
-class OutputSet {
+class OutputSet final : public Outputs {
  public:
   using Warn = std::function<void(const std::string&)>;
 
-  OutputSet(OutputSetOptions options, const std::string& folder, Warn warn);
+  /// `durable_token`: of the last epoch that is on disk; may be raised by any thread.
+  OutputSet(OutputSetOptions options, const std::string& folder, const std::atomic<std::uint64_t>& durable_token,
+            Warn warn);
 
-  /// Opens all files as the session's state has them, and takes back what it knows nothing of.
-  void recover(Session& session);
+  void recover(Session& session) override;
+  void advance(Session& session) override { rename_complete(&session); }
+  std::optional<std::int64_t> next_advance(std::int64_t now) const override;
+  OutputFile& at(const std::string& path, std::int64_t now) override;
+  OutputFile& separate(const std::string& path, std::int64_t now) override;
+  void end_separate() override;
+  void roll_if_full() override;
+  void close_due(std::int64_t now) override;
+  void close_all() override;
+  std::optional<std::int64_t> next_due() const override;
+  std::vector<std::string> commit(Session& session) override;
 
-  /// The file that records of this path go to now; valid until the next call of any function.
-  OutputFile& at(const std::string& path, std::int64_t now);
-  /// A file of its own, for one FlowFile: write it, then call end_separate().
-  OutputFile& separate(const std::string& path, std::int64_t now);
-  void end_separate();
-  /// Ends the file last returned by at(), if it is full.
-  void roll_if_full();
-
-  /// Ends files that are too old or idle.
-  void close_due(std::int64_t now);
-  void close_all();
-  /// When close_due will have something to do; none: never.
-  std::optional<std::int64_t> next_due() const;
-
-  /// Makes all files durable, and puts them into the session's state; returns the paths that were written.
-  std::vector<std::string> commit(Session& session);
-  /// Gives complete files their names, as far as epochs up to the token are durable. With no session, only that: state
-  /// hears of it at the next start.
-  void rename_complete(std::uint64_t durable_token, Session* session);
-  bool renames_pending() const { return !complete_.empty(); }
+  /// Gives complete files their names, as far as epochs are durable. With no session, only that: state hears of it at
+  /// the next start.
+  void rename_complete(Session* session);
 
   std::size_t open_count() const { return open_.size(); }
-  std::size_t dirty_count() const { return dirty_.size(); }
+  std::size_t dirty_count() const override { return dirty_.size(); }
   std::uint64_t last_token() const { return next_token_ - 1; }
 
  private:
@@ -102,6 +96,7 @@ class OutputSet {
   std::string free_name(const std::string& path);
 
   OutputSetOptions options_;
+  const std::atomic<std::uint64_t>& durable_token_;
   Warn warn_;
   IntentLog intents_;
   List open_;  ///< the one not used for longest first

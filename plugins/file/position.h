@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "posix_file.h"
+#include "plugins/common/posix_file.h"
 
 namespace weir::file {
 

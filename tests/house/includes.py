@@ -113,7 +113,9 @@ def objection(path, name, target):
     if other is None or other == unit or testkit or (other == "tests" and is_test(path)):
         return None
     if unit.startswith("plugins/"):
-        return None if other == "sdk" else "a plugin sees only weir/*.h, its own folder and libraries"
+        if other in ("sdk", "plugins/common"):
+            return None
+        return "a plugin sees only weir/*.h, plugins/common, its own folder and libraries"
     if other not in MODULES[unit]:
         return f"core/{unit} may include only: {', '.join(sorted(MODULES[unit]))}"
     return None

@@ -57,6 +57,10 @@ class Includes(unittest.TestCase):
     def test_plugin_includes_no_other_plugin(self):
         self.refuses("a plugin sees only", plugins__mqtt__a_cpp='#include "../file/b.h"\n', plugins__file__b_h="")
 
+    def test_plugin_includes_what_plugins_share(self):
+        self.accepts(plugins__mqtt__a_cpp='#include "plugins/common/b.h"\n', plugins__common__b_h="")
+        self.refuses("a plugin sees only", plugins__common__a_cpp='#include "plugins/mqtt/b.h"\n', plugins__mqtt__b_h="")
+
     def test_plugin_may_have_a_folder_named_like_a_module(self):
         self.accepts(plugins__sql__a_cpp='#include "sink.h"\n', plugins__sql__sink_h="")
 

@@ -1,0 +1,266 @@
+#include "partitioned_sink.h"
+
+#include <algorithm>
+
+#include "json_scanner.h"
+#include "line_cutter.h"
+#include "weir/errors.h"
+
+namespace weir::file {
+
+namespace {
+
+constexpr std::uint64_t kMapped = 16 * MiB;  ///< larger content is read in pieces
+constexpr std::uint64_t kPiece = 1 * MiB;
+constexpr std::size_t kFewFiles = 8;            ///< to sync with every epoch, however little they got
+constexpr std::uint64_t kWorthSync = 64 * KiB;  ///< bytes a file that are worth a sync of their own
+
+}  // namespace
+
+Layout layout_of(const std::string& format, bool per_record) {
+  if (format == "json_array") return Layout::array;
+  return format == "ndjson" || per_record ? Layout::lines : Layout::bytes;
+}
+
+std::optional<Compression> compression_named(const std::string& name) {
+  if (name == "none") return Compression::none;
+  if (name == "gzip") return Compression::gzip;
+  if (name == "zstd") return Compression::zstd;
+  return std::nullopt;
+}
+
+PartitionedSink::PartitionedSink(PartitionedSettings settings)
+    : settings_(std::move(settings)), template_(inspect(settings_.path)) {}
+
+void PartitionedSink::start(Context& context) {
+  context_ = context;
+  if (template_.computed) {
+    Query query(context_);
+    query.templated(settings_.path, Encoding::path_segment);
+    if (!template_.per_record) query.per_flowfile();
+    paths_ = query.prepare();
+  }
+  outputs_ = open(context_);
+  sound_ = false;
+  context_.wake();  // what was left to do: cut off, remove, rename
+}
+
+template <class F>
+void PartitionedSink::guarded(Session& session, F&& work) {
+  const bool expected = sound_ && session.held_count() == held_;
+  sound_ = false;
+  if (!expected) {
+    outputs_->recover(session);
+    held_ = session.held_count();
+    held_bytes_ = 0;
+    last_commit_ = session.now();
+    for (std::uint32_t i = 0; i < held_; ++i) {
+      const auto file = session.take_held(i);
+      write_again(session, file);
+      session.hold(file);
+      held_bytes_ += file.size();
+    }
+  }
+  outputs_->advance(session);
+  work();
+  sound_ = true;
+  ask_for_tick(session);
+}
+
+void PartitionedSink::step(Batch batch, Session& session) {
+  guarded(session, [&] {
+    if (batch.empty()) return;
+    if (template_.per_record) {
+      write_records(session, batch);
+    } else {
+      write_files(session, batch);
+    }
+  });
+}
+
+void PartitionedSink::write_records(Session& session, Batch batch) {
+  struct Failed {
+    std::uint32_t input;
+    std::string json;
+    std::string message;
+  };
+  std::vector<Failed> failed;
+  std::vector<bool> written(batch.size(), false);
+  paths_.run(session, batch, [&](const Row& row) {
+    std::string objection;
+    try {
+      if (path_of(row, objection)) {
+        write_record(row, session.now());
+        written[row.input] = true;
+        return;
+      }
+    } catch (const Rejected& error) {
+      objection = error.what();
+    }
+    failed.push_back({row.input, std::string(view(row.json)), std::move(objection)});
+  });
+  std::vector<bool> rejected(batch.size(), false);
+  for (const auto& f : failed) {
+    const auto input = batch[f.input];
+    if (written[f.input]) {
+      const auto record = session.create(input);
+      session.append(record, f.json);
+      session.records(record, 1);
+      session.reject(record, f.message);
+    } else if (!rejected[f.input]) {  // nothing in it can be written: it goes as it came
+      rejected[f.input] = true;
+      session.reject(input, f.message);
+    }
+  }
+  for (const auto file : batch) {
+    if (rejected[file.handle()]) continue;
+    session.hold(file);
+    ++held_;
+    held_bytes_ += file.size();
+  }
+}
+
+void PartitionedSink::write_files(Session& session, Batch batch) {
+  const auto write = [&](FlowFile file, const std::string& path) {
+    try {
+      write_file(file, path, session.now());
+      session.hold(file);
+      ++held_;
+      held_bytes_ += file.size();
+    } catch (const Rejected& error) {
+      session.reject(file, error.what());
+    }
+  };
+  if (!template_.computed) {
+    for (const auto file : batch) write(file, settings_.path);
+    return;
+  }
+  paths_.run(session, batch, [&](const Row& row) {
+    std::string objection;
+    const auto file = batch[row.input];
+    if (path_of(row, objection)) {
+      write(file, path_);
+    } else {
+      session.reject(file, objection);
+    }
+  });
+}
+
+/// Of what was refused the first time, the outcome is known and stands.
+void PartitionedSink::write_again(Session& session, FlowFile held) {
+  if (!template_.computed) return write_file(held, settings_.path, session.now());
+  paths_.run(session, held, [&](const Row& row) {
+    std::string objection;
+    try {
+      if (!path_of(row, objection)) return;
+      if (template_.per_record) {
+        write_record(row, session.now());
+      } else {
+        write_file(held, path_, session.now());
+      }
+    } catch (const Rejected&) {
+      return;
+    }
+  });
+}
+
+/// Puts the row's path into path_; false if it has none, and why.
+bool PartitionedSink::path_of(const Row& row, std::string& objection) {
+  if (row.error.size != 0) {
+    objection = view(row.error);
+    return false;
+  }
+  const auto path = view(row.values[0].text);
+  if (path == path_ && !path.empty()) return true;
+  if (row.values[0].type == ValueType::null) {
+    objection = "its path is NULL";
+    return false;
+  }
+  objection = objection_to_path(path, template_.fixed);
+  if (!objection.empty()) return false;
+  path_ = path;
+  return true;
+}
+
+void PartitionedSink::write_record(const Row& row, std::int64_t now) {
+  outputs_->at(path_, now).add_record(view(row.json), row.form == Form::lines);
+  if (settings_.rolls) outputs_->roll_if_full();
+}
+
+void PartitionedSink::write_file(FlowFile file, const std::string& path, std::int64_t now) {
+  records_.clear();
+  if (settings_.output.layout != Layout::bytes) {
+    const auto content = file.content();
+    const auto form = form_of(content);
+    if (form == ContentForm::object || form == ContentForm::array) append_records(records_, content, form);
+  }
+  if (settings_.each) {
+    write_content(file, outputs_->separate(path, now));
+    return outputs_->end_separate();
+  }
+  write_content(file, outputs_->at(path, now));
+  if (settings_.rolls) outputs_->roll_if_full();
+}
+
+void PartitionedSink::write_content(FlowFile file, OutputFile& output) {
+  if (settings_.output.layout == Layout::bytes) {
+    if (file.size() <= kMapped) {
+      output.add_bytes(file.content());
+    } else {
+      std::string piece(kPiece, '\0');
+      for (std::uint64_t done = 0; done < file.size();) {
+        const auto n = file.read(done, piece.data(), piece.size());
+        if (n == 0) throw Unavailable("the content of a FlowFile ended early, at byte " + std::to_string(done));
+        output.add_bytes({piece.data(), n});
+        done += n;
+      }
+    }
+    return output.end_bytes(file.records());
+  }
+  const auto lines = records_.empty() ? file.content() : std::string_view(records_);
+  output.add_lines(lines);
+}
+
+void PartitionedSink::tick(Session& session) {
+  guarded(session, [&] {
+    outputs_->close_due(session.now());
+    commit(session, true);
+  });
+}
+
+void PartitionedSink::flush(Session& session) {
+  guarded(session, [&] { commit(session, !ending_); });
+}
+
+void PartitionedSink::finish(Session& session) {
+  ending_ = true;
+  guarded(session, [&] {
+    outputs_->close_all();
+    commit(session, false);
+  });
+}
+
+void PartitionedSink::commit(Session& session, bool may_wait) {
+  const auto dirty = outputs_->dirty_count();
+  if (may_wait && dirty > kFewFiles && held_bytes_ < dirty * kWorthSync &&
+      session.now() - last_commit_ < settings_.sync_every.count())
+    return;
+  last_commit_ = session.now();
+  const auto written = outputs_->commit(session);
+  for (std::uint32_t i = 0; i < held_; ++i) session.drop(session.take_held(i), {});
+  if (held_ != 0 && !written.empty()) {
+    const auto more = written.size() == 1 ? "" : "and " + std::to_string(written.size() - 1) + " more";
+    session.event("SEND", written.front(), more);
+  }
+  held_ = 0;
+  held_bytes_ = 0;
+}
+
+void PartitionedSink::ask_for_tick(Session& session) {
+  if (const auto next = outputs_->next_advance(session.now())) session.tick_at(*next);
+  if (const auto due = outputs_->next_due()) session.tick_at(std::max(*due, session.now() + 1'000'000));
+  if (held_ != 0 && settings_.sync_every.count() != 0)
+    session.tick_at(std::max(last_commit_ + settings_.sync_every.count(), session.now() + 1'000'000));
+}
+
+}  // namespace weir::file
