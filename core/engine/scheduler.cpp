@@ -204,7 +204,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   }
   if (step.trigger == abi::Trigger::finish) {
     instance.finish_wanted = false;
-    instance.finish_done = true;
+    instance.finish_done = !prepared.session->outcome().again;
   }
   if (taken.flight && taken.flight->retries.empty()) {
     taken.flight->state = Flight::State::finished;

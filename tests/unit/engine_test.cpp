@@ -52,6 +52,23 @@ TEST_CASE_FIXTURE(Fresh, "a fan-out gives each branch every FlowFile") {
   CHECK(collected().of("two") == numbers(1'234));
 }
 
+TEST_CASE_FIXTURE(Fresh, "a batch run is over when a processor that asked for more in finish has done it") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("slow", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "slow").connect("slow", "success", "sink");
+  scripts()["source"].count = 10;
+  std::atomic<int> finishes{0};
+  scripts()["slow"].finish = [&](Session& session) {
+    session.transfer(session.create(), 0);
+    if (++finishes < 3) session.again();
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(finishes == 3);
+  CHECK(collected().of("sink").size() == 13);
+}
+
 TEST_CASE_FIXTURE(Fresh, "a full connection stops the source until its consumer goes on") {
   std::atomic<bool> open{false};
   std::atomic<std::uint64_t> emitted{0};

@@ -213,7 +213,8 @@ class Session {
   std::int64_t now() const { return session_->now(); }
   /// Asks for Processor::tick at or after this time of the flow's clock; the earliest asked for counts.
   void tick_at(std::int64_t when) { session_->tick_at(when); }
-  /// A source has more to give: poll again as soon as there is room.
+  /// A source has more to give: poll again as soon as there is room. In finish(): it is not over, finish is called
+  /// again.
   void again() { session_->again(); }
   /// A source has nothing more to give, ever.
   void finished() { session_->finished(); }
