@@ -25,12 +25,16 @@ std::size_t number_place(std::string_view name) {
 
 }  // namespace
 
-std::string numbered(const std::string& path, std::uint64_t number) {
+std::string before_extension(const std::string& path, std::string_view text) {
   const auto name = path.rfind('/') + 1;
   const auto place = name + number_place(std::string_view(path).substr(name));
+  return std::string(path).insert(place, text);
+}
+
+std::string numbered(const std::string& path, std::uint64_t number) {
   auto digits = std::to_string(number);
   if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
-  return path.substr(0, place) + '-' + digits + path.substr(place);
+  return before_extension(path, '-' + digits);
 }
 
 std::string part_of(const std::string& path) {

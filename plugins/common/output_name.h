@@ -7,6 +7,9 @@
 
 namespace weir::file {
 
+/// "dir/name.ext.gz" with "-x" becomes "dir/name-x.ext.gz".
+std::string before_extension(const std::string& path, std::string_view text);
+
 /// "dir/name.ext.gz" with 7 becomes "dir/name-000007.ext.gz".
 std::string numbered(const std::string& path, std::uint64_t number);
 

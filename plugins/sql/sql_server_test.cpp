@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "servers_test.h"
-#include "tests/servers/database_server.h"
 #include "tests/servers/process.h"
 #include "weir/errors.h"
 #include "weir/plugin.h"
@@ -415,7 +414,7 @@ class Weir {
     std::ofstream(folder_ / "flow.yaml") << flow;
   }
   ~Weir() {
-    testing::end_server(process_, SIGKILL);
+    testing::end(process_, SIGKILL);
     std::filesystem::remove_all(folder_);
   }
   void start(bool until_idle = false) {
@@ -430,7 +429,7 @@ class Weir {
     if (until_idle) command.push_back("--until-idle");
     process_ = testing::spawn(command, folder_ / "log");
   }
-  void kill() { testing::end_server(process_, SIGKILL); }
+  void kill() { testing::end(process_, SIGKILL); }
   /// Its exit status, once it has ended by itself.
   int wait() {
     int status = -1;

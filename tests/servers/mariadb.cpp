@@ -9,7 +9,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/servers/database_server.h"
 #include "tests/servers/process.h"
 
 namespace weir::testing {
@@ -36,18 +35,18 @@ MariadbServer::MariadbServer(Options options)
                "CREATE OR REPLACE USER root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
                "CREATE USER weir@'%' IDENTIFIED BY 'secret';\nGRANT ALL ON lake.* TO weir@'%';\n";
     }
-    run_as({"/bin/sh", "-c", "mkdir '" + data.string() + "'"}, folder_, user_);
-    run_as({"/bin/sh", "-c",
-            find_program("mariadbd") + " --no-defaults --bootstrap --datadir='" + data.string() +
-                "' --innodb-log-file-size=4M --innodb-buffer-pool-size=16M --innodb-flush-method=nosync "
-                "--enforce-storage-engine= --max-allowed-packet=8M < '" +
-                (folder_ / "first.sql").string() + "'"},
-           folder_, user_);
+    run({"/bin/sh", "-c", "mkdir '" + data.string() + "'"}, folder_, user_);
+    run({"/bin/sh", "-c",
+         find_program("mariadbd") + " --no-defaults --bootstrap --datadir='" + data.string() +
+             "' --innodb-log-file-size=4M --innodb-buffer-pool-size=16M --innodb-flush-method=nosync "
+             "--enforce-storage-engine= --max-allowed-packet=8M < '" +
+             (folder_ / "first.sql").string() + "'"},
+        folder_, user_);
     if (options_.tls)
-      run_as({find_program("openssl"), "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext",
-              "subjectAltName=DNS:localhost", "-newkey", "rsa:2048", "-nodes", "-keyout",
-              (folder_ / "server.key").string(), "-out", ca()},
-             folder_, user_);
+      run({find_program("openssl"), "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext",
+           "subjectAltName=DNS:localhost", "-newkey", "rsa:2048", "-nodes", "-keyout",
+           (folder_ / "server.key").string(), "-out", ca()},
+          folder_, user_);
     for (int attempt = 0;; ++attempt) {  // another process may take the port in between
       port_ = free_port();
       try {
@@ -83,7 +82,7 @@ void MariadbServer::start() {
     command.push_back("--ssl-cert=" + ca());
     command.push_back("--ssl-key=" + (folder_ / "server.key").string());
   }
-  process_ = spawn_as(command, folder_ / "mariadb.log", user_);
+  process_ = spawn(command, folder_ / "mariadb.log", user_);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!accepts(port_)) {
     int status = 0;
@@ -97,11 +96,11 @@ void MariadbServer::start() {
 }
 
 void MariadbServer::stop() {
-  end_server(process_, SIGTERM);
+  end(process_, SIGTERM);
 }
 
 void MariadbServer::kill() {
-  end_server(process_, SIGKILL);
+  end(process_, SIGKILL);
 }
 
 std::string MariadbServer::url(const std::string& database) const {

@@ -9,7 +9,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/servers/database_server.h"
 #include "tests/servers/process.h"
 
 namespace weir::testing {
@@ -35,16 +34,16 @@ bool PostgresqlServer::available() {
 PostgresqlServer::PostgresqlServer(Options options)
     : options_(options), user_(server_user()), folder_(temporary_folder("weir-postgresql", user_)) {
   try {
-    run_as({program("initdb"), "-D", (folder_ / "data").string(), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8",
-            "--locale=C"},
-           folder_, user_);
+    run({program("initdb"), "-D", (folder_ / "data").string(), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8",
+         "--locale=C"},
+        folder_, user_);
     configure();
     std::ofstream(folder_ / "first.sql")
         << "CREATE ROLE weir LOGIN PASSWORD 'secret';\nCREATE DATABASE lake OWNER weir;\n";
-    run_as({"/bin/sh", "-c",
-            program("postgres") + " --single -D " + (folder_ / "data").string() + " postgres < " +
-                (folder_ / "first.sql").string()},
-           folder_, user_);
+    run({"/bin/sh", "-c",
+         program("postgres") + " --single -D " + (folder_ / "data").string() + " postgres < " +
+             (folder_ / "first.sql").string()},
+        folder_, user_);
     for (int attempt = 0;; ++attempt) {  // another process may take the port in between
       port_ = free_port();
       try {
@@ -78,16 +77,16 @@ void PostgresqlServer::configure() const {
   std::ofstream(folder_ / "data" / "pg_hba.conf") << "host all postgres 127.0.0.1/32 trust\n"
                                                   << "host all all 127.0.0.1/32 scram-sha-256\n";
   if (!options_.tls) return;
-  run_as({find_program("openssl"), "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext",
-          "subjectAltName=DNS:localhost", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-          "-keyout", (folder_ / "server.key").string(), "-out", ca()},
-         folder_, user_);
+  run({find_program("openssl"), "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext",
+       "subjectAltName=DNS:localhost", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+       (folder_ / "server.key").string(), "-out", ca()},
+      folder_, user_);
 }
 
 void PostgresqlServer::start() {
   if (process_ > 0) return;
-  process_ = spawn_as({program("postgres"), "-D", (folder_ / "data").string(), "-p", std::to_string(port_)},
-                      folder_ / "postgresql.log", user_);
+  process_ = spawn({program("postgres"), "-D", (folder_ / "data").string(), "-p", std::to_string(port_)},
+                   folder_ / "postgresql.log", user_);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const auto before = log().size();
   while (log().find("ready to accept connections", before < 200 ? 0 : before - 200) == std::string::npos ||
@@ -103,11 +102,11 @@ void PostgresqlServer::start() {
 }
 
 void PostgresqlServer::stop() {
-  end_server(process_, SIGINT);
+  end(process_, SIGINT);
 }
 
 void PostgresqlServer::kill() {
-  end_server(process_, SIGKILL);  // its children notice, and end
+  end(process_, SIGKILL);  // its children notice, and end
   std::error_code ignored;
   std::filesystem::remove(folder_ / "data" / "postmaster.pid", ignored);
 }
