@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "weir/errors.h"
 #include "weir/json.h"
 
 namespace weir::csv {
@@ -153,6 +154,43 @@ bool Column::append_typed(std::string& to, std::string_view text) const {
   }
   to += number;
   return true;
+}
+
+std::vector<Column> columns_of(const std::vector<std::string>& names, const std::optional<EmittedRecord>& record) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto place = "column " + std::to_string(i + 1);
+    if (names[i].empty()) throw Rejected(place + " of the header has no name; the property columns can give it one");
+    if (!is_utf8(names[i])) throw Rejected(place + " of the header is not UTF-8 (see the property encoding)");
+    for (std::size_t j = 0; j < i; ++j) {
+      if (names[j] == names[i])
+        throw Rejected("columns " + std::to_string(j + 1) + " and " + std::to_string(i + 1) + " are both called '" +
+                       names[i] + "'; the property columns can rename them");
+    }
+  }
+  const auto listed = [](const auto& list, auto&& name) {
+    std::string text;
+    for (const auto& item : list) text += (text.empty() ? "" : ", ") + name(item);
+    return text;
+  };
+  std::vector<Column> columns;
+  for (const auto& name : names) {
+    const EmittedField* declared = nullptr;
+    if (record) {
+      const auto at = std::find_if(record->fields.begin(), record->fields.end(),
+                                   [&](const EmittedField& field) { return field.name == name; });
+      if (at != record->fields.end()) declared = &*at;
+      if (declared == nullptr && !record->extra_allowed)
+        throw Rejected("the column '" + name + "' is not declared in the record " + record->name +
+                       " (extra: fail); it has " + listed(record->fields, [](const auto& f) { return f.name; }));
+    }
+    columns.emplace_back(name, declared);
+  }
+  for (const auto& field : record ? record->fields : std::vector<EmittedField>()) {
+    if (field.required && std::find(names.begin(), names.end(), field.name) == names.end())
+      throw Rejected("there is no column '" + field.name + "', which the record " + record->name +
+                     " requires; there are " + listed(names, [](const auto& n) { return n; }));
+  }
+  return columns;
 }
 
 }  // namespace weir::csv

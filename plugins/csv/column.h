@@ -1,8 +1,10 @@
 #pragma once
 // A column of a CSV file, and what its cells become in the record.
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cell_text.h"
 #include "row_parser.h"
@@ -41,6 +43,10 @@ class Column {
   std::string type_name_;
   bool required_;
 };
+
+/// The columns of those names, typed by the record that the flow declares for what is made of them. Throws Rejected
+/// where they cannot be a record's fields, or not that record's.
+std::vector<Column> columns_of(const std::vector<std::string>& names, const std::optional<EmittedRecord>& record);
 
 /// The text as a JSON number, or empty if it is none. Lenient: spaces around it, a plus sign, needless zeros in front,
 /// and nothing on one side of the point are brought into JSON's form. Beyond the range of a double it is none.

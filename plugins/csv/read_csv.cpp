@@ -221,58 +221,6 @@ class ReadCsv::Reading {
   std::string error_;
 };
 
-const Spec<ReadCsvSettings>& read_csv_spec() {
-  static const auto spec =
-      Spec<ReadCsvSettings>("ReadCsv", "Makes records of the rows of a CSV file.")
-          .description(
-              "Reads RFC 4180: quoted cells with delimiters, line ends and doubled quotes in them, rows that end with "
-              "CRLF or LF, a byte order mark. A quote within a cell that does not begin with one is an ordinary "
-              "character. Lines without anything are passed over. Records leave as newline-delimited JSON, about 1 MiB "
-              "a FlowFile, so a file of any size is read in bounded memory, in as many sessions as it takes.\n\n"
-              "**Types** come from the record that `record:` beside the type names: a declared `text` is text whatever "
-              "it looks like; `integer`, `number` and Unix times may have spaces around them, a plus sign and needless "
-              "zeros; `boolean` is true, false, yes, no, t, f, y, n, 1 or 0 in any case; `json` is JSON; other times "
-              "stay text, and are checked where they are read. What is not declared is inferred cell by cell: without "
-              "quotes, what JSON calls a number becomes one, digit for digit, and true and false become booleans; all "
-              "else is text (so is 007). Declare such columns as text whose cells may look like numbers: postal codes, "
-              "phone numbers. An empty cell is null, `\"\"` is an empty text.\n\n"
-              "**Bad rows** go to `failure`, each with its own bytes, the line it begins on and the reason: another "
-              "number of cells than there are columns, a cell that is not of its type, a required one that is empty, a "
-              "quote that is not closed, text that is not UTF-8, a row longer than `max_row`. Where the quotes are "
-              "broken only the row's first line is bad, and reading goes on with the next: one stray quote does not "
-              "swallow the file.\n\n"
-              "**Bad files** go to `failure` whole: no header, a column without name or with that of another, one "
-              "that is required and missing, or one that is not declared under `extra: fail`.")
-          .example("type: ReadCsv\ndelimiter: \";\"\nencoding: windows-1252\n")
-          .property("delimiter", &ReadCsvSettings::delimiter,
-                    {.help = "The character between cells.", .example = "\"\\t\""})
-          .property("quote", &ReadCsvSettings::quote, {.help = "The character around cells that need it."})
-          .property("header", &ReadCsvSettings::header, {.help = "The first row holds the columns' names."})
-          .property("columns", &ReadCsvSettings::columns,
-                    {.help = "The columns' names, in their order. With `header: true` they replace those of the "
-                             "header, which must have as many.",
-                     .example = "[id, name, city]"})
-          .property("skip_lines", &ReadCsvSettings::skip_lines, {.help = "Lines to pass over before anything else."})
-          .property("null", &ReadCsvSettings::null,
-                    {.help = "A cell without quotes that says this is null. Unset: an empty cell.", .example = "NA"})
-          .property("undeclared", &ReadCsvSettings::undeclared,
-                    {.help = "What cells of columns without a declared type become: by what they look like, or text.",
-                     .choices = {"infer", "text"}})
-          .property("encoding", &ReadCsvSettings::encoding,
-                    {.help = "Of the text in the file.", .choices = {"utf-8", "latin-1", "windows-1252"}})
-          .property("max_row", &ReadCsvSettings::max_row,
-                    {.help = "A longer row is bad: the bound of memory, and of what an open quote can hide.",
-                     .unit = Unit::bytes,
-                     .min = 1024,
-                     .max = 64.0 * MiB})
-          .relationship({"success", "The records, newline-delimited, in their order."})
-          .relationship({"failure", "Rows that cannot be read, and files without usable columns, unchanged."})
-          .writes("csv.line", "On a bad row: the line it begins on, from 1.")
-          .writes("csv.header", "On a bad row: the header of its file, as it stands there.")
-          .state("The line and the header of a file that takes several sessions.");
-  return spec;
-}
-
 char special_character(std::string_view property, const std::string& text) {
   const auto c = static_cast<unsigned char>(text.empty() ? 0 : text[0]);
   if (text.size() != 1 || c >= 0x80 || c == 0 || c == '\n' || c == '\r')
@@ -298,7 +246,7 @@ void ReadCsv::start(Context& context) {
   header_.clear();
   if (settings_.header) return;
   try {
-    set_columns(settings_.columns);
+    columns_ = columns_of(settings_.columns, record_);
   } catch (const Rejected& error) {
     throw Misconfigured(std::string("columns: ") + error.what());
   }
@@ -329,46 +277,9 @@ void ReadCsv::use_header(std::string_view row) {
                      std::to_string(settings_.columns.size()));
     names = settings_.columns;
   }
-  set_columns(std::move(names));
-  header_ = row;
-}
-
-void ReadCsv::set_columns(std::vector<std::string> names) {
   columns_.clear();
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto place = "column " + std::to_string(i + 1);
-    if (names[i].empty()) throw Rejected(place + " of the header has no name; the property columns can give it one");
-    if (!is_utf8(names[i])) throw Rejected(place + " of the header is not UTF-8 (see the property encoding)");
-    for (std::size_t j = 0; j < i; ++j) {
-      if (names[j] == names[i])
-        throw Rejected("columns " + std::to_string(j + 1) + " and " + std::to_string(i + 1) + " are both called '" +
-                       names[i] + "'; the property columns can rename them");
-    }
-  }
-  const auto listed = [](const auto& list, auto&& name) {
-    std::string text;
-    for (const auto& item : list) text += (text.empty() ? "" : ", ") + name(item);
-    return text;
-  };
-  std::vector<Column> columns;
-  for (const auto& name : names) {
-    const EmittedField* declared = nullptr;
-    if (record_) {
-      const auto at = std::find_if(record_->fields.begin(), record_->fields.end(),
-                                   [&](const EmittedField& field) { return field.name == name; });
-      if (at != record_->fields.end()) declared = &*at;
-      if (declared == nullptr && !record_->extra_allowed)
-        throw Rejected("the column '" + name + "' is not declared in the record " + record_->name +
-                       " (extra: fail); it has " + listed(record_->fields, [](const auto& f) { return f.name; }));
-    }
-    columns.emplace_back(name, declared);
-  }
-  for (const auto& field : record_ ? record_->fields : std::vector<EmittedField>()) {
-    if (field.required && std::find(names.begin(), names.end(), field.name) == names.end())
-      throw Rejected("there is no column '" + field.name + "', which the record " + record_->name +
-                     " requires; there are " + listed(names, [](const auto& n) { return n; }));
-  }
-  columns_ = std::move(columns);
+  columns_ = columns_of(names, record_);
+  header_ = row;
 }
 
 }  // namespace weir::csv

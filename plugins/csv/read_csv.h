@@ -41,7 +41,6 @@ class ReadCsv final : public Processor {
   class Reading;
 
   void use_header(std::string_view row);
-  void set_columns(std::vector<std::string> names);
 
   ReadCsvSettings settings_;
   Dialect dialect_;
