@@ -18,7 +18,7 @@ Structure::Structure(Structure&&) noexcept = default;
 Structure& Structure::operator=(Structure&&) noexcept = default;
 
 const char* Structure::index(std::string_view text) {
-  constexpr std::size_t kSmallest = 128 * 1024;  // a window of records.cpp
+  constexpr std::size_t kSmallest = 2 * 1024;
   constexpr std::size_t kKept = 16 * 1024 * 1024;
   begin_ = end_ = nullptr;
   if (text.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return "is larger than 4 GiB";

@@ -271,6 +271,7 @@ void Inbox::trim(std::uint64_t position) {
     segments_.pop_front();
     if (reader_ == segment.get()) reader_ = nullptr;
     if (segment->size() == segment_size_ && spare_.size() < kMaxSpare) {
+      segment->release_memory();
       spare_.push_back(std::move(segment));
     } else {
       segment->remove();
