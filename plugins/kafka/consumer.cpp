@@ -1,0 +1,530 @@
+#include "consumer.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "weir/errors.h"
+
+namespace weir::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
+constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
+constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
+/// A commit that crosses a rebalance costs the whole assignment (librdkafka gives it up for lost): so they are few, and
+/// one more when partitions are given up.
+constexpr auto kCommitEvery = seconds(1);
+
+Partition partition_of(const rd_kafka_message_t& message) {
+  return {rd_kafka_topic_name(message.rkt), message.partition};
+}
+
+Partition partition_of(const rd_kafka_topic_partition_t& element) {
+  return {element.topic, element.partition};
+}
+
+PartitionList list_of(const std::map<Partition, std::int64_t>& offsets) {
+  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const auto& [partition, offset] : offsets)
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number)->offset = offset;
+  return list;
+}
+
+std::string text_of(rd_kafka_error_t* raw) {
+  const Owned<rd_kafka_error_s> error(raw);
+  return error ? rd_kafka_error_string(error.get()) : "";
+}
+
+}  // namespace
+
+struct Consumer::Callbacks {
+  static Consumer& self(void* opaque) { return *static_cast<Consumer*>(static_cast<Trouble*>(opaque)); }
+  static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                        void* opaque) {
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+      self(opaque).assign(list);
+    } else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+      self(opaque).revoke(list, rd_kafka_assignment_lost(client) != 0);
+    } else {
+      rd_kafka_assign(client, nullptr);
+    }
+  }
+  static void committed(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) {
+    self(opaque).committed(error, list);
+  }
+};
+
+Consumer::Consumer(ConsumerSettings settings, Context context, Positions positions)
+    : Trouble(context), settings_(std::move(settings)), positions_(std::move(positions)) {
+  start_time_ = parse_time(settings_.start);
+  Configuration configuration(settings_.connection, *this);
+  configuration.set("group.id", settings_.group);
+  configuration.set("partition.assignment.strategy", "cooperative-sticky");
+  configuration.set("isolation.level", settings_.isolation);
+  configuration.set("enable.auto.commit", "false");
+  configuration.set("enable.auto.offset.store", "false");
+  configuration.set("auto.offset.reset", "error");  // never in silence: see out_of_range
+  configuration.set("enable.partition.eof", settings_.to_the_end ? "true" : "false");
+  configuration.set("topic.metadata.refresh.interval.ms", "30000");  // topics that are made later
+  // What librdkafka fetches ahead comes on top of our own buffer; its default is 64 MiB.
+  configuration.set("queued.max.messages.kbytes", "8192");
+  configuration.set("fetch.message.max.bytes", "1048576");
+  configuration.set(settings_.connection.options);
+  rd_kafka_conf_set_rebalance_cb(configuration.get(), Callbacks::rebalance);
+  rd_kafka_conf_set_offset_commit_cb(configuration.get(), Callbacks::committed);
+  client_ = std::move(configuration).make(Role::consumer);
+  rd_kafka_poll_set_consumer(client_.get());
+  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  const PartitionList topics(rd_kafka_topic_partition_list_new(1));
+  for (const auto& topic : settings_.subscription)
+    rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  if (const auto error = rd_kafka_subscribe(client_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    throw Misconfigured("cannot subscribe to '" + settings_.subscription.front() + "': " + rd_kafka_err2str(error));
+  this->context().not_ready("the group '" + settings_.group + "' has given it no partitions yet");
+  thread_ = std::thread([this] { run(); });
+}
+
+Consumer::~Consumer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  rd_kafka_queue_yield(queue_.get());
+  thread_.join();
+  buffer_.clear();  // messages belong to the client: before it
+  emitted_.clear();
+  queue_.reset();
+}
+
+void Consumer::run() {
+  while (!stopping_) {
+    wait_for_room();
+    if (stopping_) break;
+    // While paused, somebody has to notice that there is room again.
+    if (Message message(rd_kafka_consumer_poll(client_.get(), paused_ ? 100 : 1000)); message)
+      handle(std::move(message));
+    commit();
+  }
+  close();
+}
+
+void Consumer::close() {
+  commit_and_wait(nullptr);
+  rd_kafka_consumer_close(client_.get());
+}
+
+void Consumer::wait_for_room() {
+  bool pause_now = false;
+  bool resume_now = false;
+  {
+    std::unique_lock lock(mutex_);
+    if (paused_) {
+      resume_now = bytes_ <= settings_.buffer_max / 2 && buffer_.size() <= kMostMessages / 2;
+    } else if (full()) {
+      pause_now = !changed_.wait_for(lock, kRoom, [this] { return stopping_ || !full(); });
+    }
+  }
+  if (pause_now) pause(true);
+  if (resume_now) pause(false);
+}
+
+void Consumer::pause(bool on) {
+  const auto list = owned_list();
+  const auto error =
+      on ? rd_kafka_pause_partitions(client_.get(), list.get()) : rd_kafka_resume_partitions(client_.get(), list.get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    context().log(Level::warning, std::string(on ? "pausing" : "resuming") + " partitions: " + rd_kafka_err2str(error));
+  paused_ = on;
+}
+
+PartitionList Consumer::owned_list() const {
+  const std::lock_guard lock(mutex_);
+  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(owned_.size())));
+  for (const auto& [partition, assignment] : owned_)
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number);
+  return list;
+}
+
+void Consumer::handle(Message message) {
+  switch (message->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      break;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: {
+      {
+        const std::lock_guard lock(mutex_);
+        ended_.insert(partition_of(*message));
+      }
+      over();
+      return context().wake();
+    }
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+      return out_of_range(partition_of(*message), rd_kafka_message_errstr(message.get()));
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+      return say(Level::warning,
+                 std::string(rd_kafka_message_errstr(message.get())) + "; it is looked for again every 30 s");
+    default:
+      if (reaction_to(message->err) == Reaction::misconfigured)
+        return set_fatal(rd_kafka_message_errstr(message.get()));
+      return say(Level::warning, rd_kafka_message_errstr(message.get()));
+  }
+  over();
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto partition = partition_of(*message);
+    if (!owned_.contains(partition)) return;
+    ended_.erase(partition);
+    first = buffer_.empty();
+    bytes_ += message->len + message->key_len;
+    buffer_.push_back(std::move(message));
+  }
+  if (first) context().wake();
+}
+
+// ------------------------------------------------------------------------------------------------ the session's side
+
+std::deque<Message> Consumer::take(std::size_t count) {
+  std::deque<Message> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    in_hand_ = true;
+    if (buffer_.size() <= count) {
+      taken = std::exchange(buffer_, {});
+      bytes_ = 0;
+    } else {
+      const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(count);
+      for (auto it = buffer_.begin(); it != end; ++it) bytes_ -= (*it)->len + (*it)->key_len;
+      std::move(buffer_.begin(), end, std::back_inserter(taken));
+      buffer_.erase(buffer_.begin(), end);
+    }
+  }
+  changed_.notify_all();
+  return taken;
+}
+
+void Consumer::put_back(std::deque<Message> messages) {
+  for (; !messages.empty(); messages.pop_back()) {
+    if (!owned_.contains(partition_of(*messages.back()))) continue;
+    bytes_ += messages.back()->len + messages.back()->key_len;
+    buffer_.push_front(std::move(messages.back()));
+  }
+}
+
+void Consumer::emitted(std::uint64_t token, std::deque<Message> messages, std::deque<Message> rest) {
+  changed_.notify_all();
+  const std::lock_guard lock(mutex_);
+  in_hand_ = false;
+  put_back(std::move(rest));
+  if (messages.empty()) return;
+  auto& batch = emitted_.emplace_back();
+  batch.token = token;
+  for (const auto& message : messages) batch.next[partition_of(*message)] = message->offset + 1;
+  for (const auto& [partition, next] : batch.next) {
+    auto& position = positions_[partition];
+    position.next = next;
+    unsaved_.insert(partition);
+    if (const auto owned = owned_.find(partition); owned != owned_.end()) batch.generation[partition] = owned->second;
+  }
+  // Of the batches before only the offsets still count: another session would not have begun had theirs been undone.
+  for (auto before = emitted_.begin(); before + 1 != emitted_.end(); ++before) before->messages.clear();
+  batch.messages = std::move(messages);
+}
+
+void Consumer::give_back(std::uint64_t token) {
+  std::map<Partition, std::int64_t> seek;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, position] : positions_) unsaved_.insert(partition);
+    if (emitted_.empty() || emitted_.back().token != token) return;  // it had only positions to save
+    auto batch = std::move(emitted_.back());
+    emitted_.pop_back();
+    for (; !batch.messages.empty(); batch.messages.pop_back()) {
+      auto& message = batch.messages.back();
+      const auto partition = partition_of(*message);
+      positions_[partition].next = message->offset;
+      const auto owned = owned_.find(partition);
+      if (owned == owned_.end()) continue;
+      if (batch.generation[partition] == owned->second) {
+        bytes_ += message->len + message->key_len;
+        buffer_.push_front(std::move(message));
+      } else {
+        seek[partition] = message->offset;  // it went and came back in between, and was resumed too far on
+      }
+    }
+    std::set<Partition> partitions;
+    for (const auto& [partition, offset] : seek) partitions.insert(partition);
+    drop_buffered(partitions);
+  }
+  if (seek.empty()) return;
+  const auto list = list_of(seek);
+  if (const auto error = text_of(rd_kafka_seek_partitions(client_.get(), list.get(), kRequest)); !error.empty())
+    say(Level::error, "going back to what was undone: " + error);
+}
+
+void Consumer::durable(std::uint64_t token) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (; !emitted_.empty() && emitted_.front().token <= token; emitted_.pop_front()) {
+      for (const auto& [partition, next] : emitted_.front().next) to_commit_[partition] = next;
+    }
+  }
+  changed_.notify_all();
+  commit();
+}
+
+Positions Consumer::changed_positions() {
+  const std::lock_guard lock(mutex_);
+  Positions changed;
+  for (const auto& partition : std::exchange(unsaved_, {})) changed[partition] = positions_[partition];
+  return changed;
+}
+
+bool Consumer::at_end() const {
+  const std::lock_guard lock(mutex_);
+  return assigned_ && buffer_.empty() &&
+         std::ranges::all_of(owned_, [this](const auto& owned) { return ended_.contains(owned.first); });
+}
+
+std::uint64_t Consumer::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+void Consumer::drop_buffered(const std::set<Partition>& partitions) {
+  if (partitions.empty()) return;
+  std::erase_if(buffer_, [&](const Message& message) {
+    if (!partitions.contains(partition_of(*message))) return false;
+    bytes_ -= message->len + message->key_len;
+    return true;
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------- the assignment
+
+void Consumer::assign(rd_kafka_topic_partition_list_t* list) {
+  if (!resolve(list)) return;  // stopping
+  if (const auto error = text_of(rd_kafka_incremental_assign(client_.get(), list)); !error.empty())
+    return say(Level::warning, "taking partitions: " + error);
+  if (paused_) rd_kafka_pause_partitions(client_.get(), list);
+  {
+    const std::lock_guard lock(mutex_);
+    ++assignments_;
+    assigned_ = true;
+    for (int i = 0; i < list->cnt; ++i) {
+      owned_[partition_of(list->elems[i])] = assignments_;
+      ended_.erase(partition_of(list->elems[i]));
+    }
+  }
+  over();
+  context().ready();
+  context().log(Level::info,
+                "the group '" + settings_.group + "' gives us " + std::to_string(list->cnt) + " more partitions");
+  context().wake();
+}
+
+void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
+  std::set<Partition> partitions;
+  for (int i = 0; i < list->cnt; ++i) partitions.insert(partition_of(list->elems[i]));
+  {
+    std::unique_lock lock(mutex_);
+    drop_buffered(partitions);  // and nothing more of them is taken
+    // So that the next owner begins after what is here already.
+    if (!lost && !stopping_) {
+      changed_.wait_for(lock, kLastWords, [&] {
+        const auto of_these = [&](const auto& at) { return partitions.contains(at.first); };
+        const auto undecided = [&](const auto& batch) { return std::ranges::any_of(batch.next, of_these); };
+        return stopping_ || (!in_hand_ && std::ranges::none_of(emitted_, undecided));
+      });
+    }
+  }
+  if (!lost) commit_and_wait(&partitions);
+  {
+    const std::lock_guard lock(mutex_);
+    drop_buffered(partitions);
+    for (const auto& partition : partitions) {
+      owned_.erase(partition);
+      ended_.erase(partition);
+      to_commit_.erase(partition);
+    }
+  }
+  text_of(rd_kafka_incremental_unassign(client_.get(), list));
+}
+
+/// Asked again until it is known or the consumer ends.
+bool Consumer::try_again(int error, const char* what) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  const auto text = std::string(what) + ": " + rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error));
+  if (reaction_to(error) == Reaction::misconfigured) set_fatal(text);
+  say(Level::warning, text);
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, milliseconds(200), [this] { return stopping_.load(); });
+  return true;
+}
+
+/// Fills in where each partition begins. False: the consumer ends.
+bool Consumer::resolve(rd_kafka_topic_partition_list_t* list) {
+  const PartitionList group(rd_kafka_topic_partition_list_copy(list));
+  while (try_again(rd_kafka_committed(client_.get(), group.get(), kRequest), "asking for the group's offsets")) {
+    if (stopping_) return false;
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    const auto partition = partition_of(list->elems[i]);
+    const auto* element = rd_kafka_topic_partition_list_find(group.get(), partition.topic.c_str(), partition.number);
+    std::optional<std::int64_t> committed;
+    if (element != nullptr && element->offset >= 0) committed = element->offset;
+    std::optional<Position> own;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto known = positions_.find(partition); known != positions_.end()) own = known->second;
+    }
+    const auto resume = resume_at(own, committed);
+    auto offset = resume.offset.value_or(RD_KAFKA_OFFSET_BEGINNING);
+    if (!resume.offset && !find_start(partition, offset)) return false;
+    if (resume.set_back)
+      context().bulletin(Level::warning, "the offset of the group '" + settings_.group +
+                                             "' was set back: " + to_string(partition) + " is read again from " +
+                                             std::to_string(offset) + ", not on from " + std::to_string(own->next));
+    list->elems[i].offset = offset;
+    if (offset < 0) continue;  // RD_KAFKA_OFFSET_BEGINNING: the first message will say where that is
+    const std::lock_guard lock(mutex_);
+    auto& position = positions_[partition];
+    position.next = offset;
+    if (resume.set_back || !own) position.confirmed = committed.value_or(-1);
+    unsaved_.insert(partition);
+  }
+  return true;
+}
+
+/// As `start` says. What is found is made a position at once: `latest` must not mean something later after a restart.
+bool Consumer::find_start(const Partition& partition, std::int64_t& offset) {
+  offset = RD_KAFKA_OFFSET_BEGINNING;
+  if (settings_.start == "earliest") return true;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  while (try_again(
+      rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number, &low, &high, kRequest),
+      "asking where a partition ends")) {
+    if (stopping_) return false;
+  }
+  offset = high;
+  if (!start_time_) return true;
+  const auto times = list_of({{partition, *start_time_}});
+  while (try_again(rd_kafka_offsets_for_times(client_.get(), times.get(), kRequest), "asking for offsets by time")) {
+    if (stopping_) return false;
+    times->elems[0].offset = *start_time_;
+  }
+  if (times->elems[0].offset >= 0) offset = times->elems[0].offset;
+  return true;
+}
+
+/// The broker does not have the offset any more (retention), or not yet (the topic was made anew).
+void Consumer::out_of_range(const Partition& partition, const std::string& text) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  while (try_again(
+      rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number, &low, &high, kRequest),
+      "asking where a partition begins")) {
+    if (stopping_) return;
+  }
+  std::int64_t wanted = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!owned_.contains(partition)) return;
+    drop_buffered({partition});
+    auto& position = positions_[partition];
+    wanted = position.next;
+    position = {.next = low, .confirmed = -1};
+    unsaved_.insert(partition);
+    owned_[partition] = ++assignments_;
+    to_commit_.erase(partition);
+    for (auto& batch : emitted_) batch.next.erase(partition);
+  }
+  context().bulletin(Level::error,
+                     to_string(partition) + ": offset " + std::to_string(wanted) + " is not there; it has " +
+                         std::to_string(low) + " to " + std::to_string(high) + " (" + text + "). " +
+                         (wanted < low ? "What lay between is lost to this flow: it was deleted before it was read"
+                                       : "The topic was made anew, or its end was lost") +
+                         ". Reading goes on at " + std::to_string(low));
+  const auto list = list_of({{partition, low}});
+  text_of(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  if (const auto error = text_of(rd_kafka_incremental_assign(client_.get(), list.get())); !error.empty())
+    say(Level::error, to_string(partition) + " cannot be read on: " + error);
+}
+
+// ---------------------------------------------------------------------------------------------------------- commits
+
+/// One commit at a time is under way; what has become durable meanwhile goes with the next. Any thread; never waits.
+void Consumer::commit() {
+  const std::lock_guard lock(mutex_);
+  if (committing_ || to_commit_.empty() || Clock::now() < commit_after_) return;
+  std::erase_if(to_commit_, [this](const auto& entry) { return !owned_.contains(entry.first); });
+  if (to_commit_.empty()) return;
+  const auto list = list_of(to_commit_);
+  const auto error = rd_kafka_commit(client_.get(), list.get(), 1);
+  committing_ = error == RD_KAFKA_RESP_ERR_NO_ERROR;
+  commit_after_ = Clock::now() + kCommitEvery;
+}
+
+/// For when there is no later: before partitions are given up. Until Kafka has confirmed it, but not for long.
+void Consumer::commit_and_wait(const std::set<Partition>* only) {
+  const Owned<rd_kafka_queue_s> answers(rd_kafka_queue_new(client_.get()));
+  for (const auto deadline = Clock::now() + kLastWords; Clock::now() < deadline;) {
+    std::map<Partition, std::int64_t> offsets;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [partition, offset] : to_commit_) {
+        if (owned_.contains(partition) && (only == nullptr || only->contains(partition))) offsets[partition] = offset;
+      }
+    }
+    if (offsets.empty()) return;
+    const auto list = list_of(offsets);
+    if (rd_kafka_commit_queue(client_.get(), list.get(), answers.get(), nullptr, nullptr) != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return;
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()).count();
+    auto* answer = rd_kafka_queue_poll(answers.get(), static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (answer == nullptr) return;
+    const auto error = rd_kafka_event_error(answer);
+    confirmed(error, rd_kafka_event_topic_partition_list(answer));
+    rd_kafka_event_destroy(answer);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, milliseconds(50), [] { return false; });
+  }
+}
+
+/// The answer to commit().
+void Consumer::committed(int error, const rd_kafka_topic_partition_list_t* list) {
+  confirmed(error, list);
+  const std::lock_guard lock(mutex_);
+  committing_ = false;
+}
+
+/// Notes what Kafka has.
+void Consumer::confirmed(int error, const rd_kafka_topic_partition_list_t* list) {
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR || list == nullptr) {
+    context().log(Level::info, std::string("committing offsets: ") +
+                                   rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error)) + "; tried again");
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < list->cnt; ++i) {
+    const auto& element = list->elems[i];
+    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR || element.offset < 0) continue;
+    const auto partition = partition_of(element);
+    auto& position = positions_[partition];
+    position.confirmed = std::max(position.confirmed, element.offset);
+    const auto waiting = to_commit_.find(partition);
+    if (waiting != to_commit_.end() && waiting->second <= element.offset) to_commit_.erase(waiting);
+  }
+}
+
+}  // namespace weir::kafka

@@ -1,0 +1,192 @@
+#include "progress_topic.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "producer.h"
+#include "weir/errors.h"
+
+namespace weir::kafka {
+namespace {
+
+constexpr int kWait = 5'000;  ///< milliseconds for one request
+constexpr auto kReadWait = std::chrono::seconds(15);
+
+std::string_view next_word(std::string_view& line) {
+  const auto space = line.find(' ');
+  const auto word = line.substr(0, space);
+  line.remove_prefix(space == std::string_view::npos ? line.size() : space + 1);
+  return word;
+}
+
+template <class T>
+bool read(std::string_view word, T& number) {
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  return error == std::errc{} && end == word.data() + word.size();
+}
+
+struct DestroyEvent {
+  void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
+};
+struct DestroyTopic {
+  void operator()(rd_kafka_NewTopic_t* topic) const { rd_kafka_NewTopic_destroy(topic); }
+};
+struct DestroyMetadata {
+  void operator()(const rd_kafka_metadata_t* metadata) const { rd_kafka_metadata_destroy(metadata); }
+};
+
+/// A consumer of one partition without a group.
+Owned<rd_kafka_s> make_reader(const ConnectionSettings& settings, Trouble& trouble, const char* isolation) {
+  Configuration configuration(settings, trouble);
+  configuration.set("group.id", "weir-progress");  // asked for by librdkafka; nothing is ever joined or committed
+  configuration.set("enable.auto.commit", "false");
+  configuration.set("enable.partition.eof", "true");
+  configuration.set("auto.offset.reset", "earliest");
+  configuration.set("isolation.level", isolation);
+  for (const auto& [name, value] : settings.options) {
+    // What is about the connection; other options are about producing.
+    if (name.starts_with("ssl.") || name.starts_with("sasl.") || name.starts_with("security.") ||
+        name.starts_with("socket.") || name.starts_with("broker."))
+      configuration.set(name, value);
+  }
+  auto reader = std::move(configuration).make(Role::consumer);
+  rd_kafka_poll_set_consumer(reader.get());
+  return reader;
+}
+
+}  // namespace
+
+std::string StoredProgress::encode() const {
+  auto text = "next " + std::to_string(next) + "\n";
+  for (const auto& [sequence, records] : rejected) {
+    for (const auto& record : records) {
+      text += "rejected " + std::to_string(sequence) + " " + std::to_string(record.record) + " ";
+      for (const char c : record.message) text += c == '\n' ? ' ' : c;
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+StoredProgress StoredProgress::decode(std::string_view text) {
+  StoredProgress stored;
+  bool has_next = false;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    auto line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const auto word = next_word(line);
+    std::uint64_t sequence = 0;
+    RejectedRecord record;
+    if (word == "next" && read(line, stored.next)) {
+      has_next = true;
+    } else if (word == "rejected" && read(next_word(line), sequence) && read(next_word(line), record.record)) {
+      record.message = line;
+      stored.rejected[sequence].push_back(std::move(record));
+    } else {
+      has_next = false;
+      break;
+    }
+  }
+  if (!has_next)
+    throw Misconfigured(
+        "the progress topic holds something that no KafkaSink of this version wrote; name another by "
+        "progress_topic");
+  return stored;
+}
+
+std::string progress_key(std::string_view store_id, std::string_view connection) {
+  return std::string(store_id) + " " + std::string(connection);
+}
+
+void make_progress_topic(Producer& producer, const std::string& topic) {
+  const auto exists = [&] {
+    const rd_kafka_metadata_t* raw = nullptr;
+    rd_kafka_topic_t* handle = rd_kafka_topic_new(producer.get(), topic.c_str(), nullptr);
+    const auto error = rd_kafka_metadata(producer.get(), 0, handle, &raw, kWait);
+    rd_kafka_topic_destroy(handle);
+    const std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata> metadata(raw);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) raise(error, "asking for the progress topic '" + topic + "'");
+    return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           metadata->topics[0].partition_cnt > 0;
+  };
+  if (exists()) return;
+  char text[512];
+  const std::unique_ptr<rd_kafka_NewTopic_t, DestroyTopic> wanted(
+      rd_kafka_NewTopic_new(topic.c_str(), 1, -1, text, sizeof text));
+  if (!wanted) throw Misconfigured("progress_topic: " + std::string(text));
+  // Small segments, so that a start reads little of what is not compacted yet.
+  rd_kafka_NewTopic_set_config(wanted.get(), "cleanup.policy", "compact");
+  rd_kafka_NewTopic_set_config(wanted.get(), "segment.bytes", "4194304");
+  rd_kafka_NewTopic_set_config(wanted.get(), "min.cleanable.dirty.ratio", "0.1");
+  const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
+  auto* raw_wanted = wanted.get();
+  rd_kafka_CreateTopics(producer.get(), &raw_wanted, 1, nullptr, queue.get());
+  const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
+  if (!event) throw Unavailable("no answer to the request to make the progress topic '" + topic + "'");
+  auto error = rd_kafka_event_error(event.get());
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    std::size_t count = 0;
+    const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+    if (count == 1) error = rd_kafka_topic_result_error(results[0]);
+  }
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+    raise(error, "the progress topic '" + topic +
+                     "' is missing and cannot be made (one partition, "
+                     "cleanup.policy=compact)");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kWait);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (exists()) return;
+    producer.poll(std::chrono::milliseconds(20));
+  }
+  throw Unavailable("the progress topic '" + topic + "' was made; its brokers do not know it yet");
+}
+
+std::map<std::string, StoredProgress, std::less<>> read_progress(const ConnectionSettings& settings, Context context,
+                                                                 const std::string& topic) {
+  const auto own = std::string(context.store_id()) + " ";
+  Trouble trouble(context);
+  // Where the partition ends, whatever transactions of others are open: what is below is to be waited for.
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  {
+    const auto asker = make_reader(settings, trouble, "read_uncommitted");
+    if (const auto error = rd_kafka_query_watermark_offsets(asker.get(), topic.c_str(), 0, &low, &high, kWait);
+        error != RD_KAFKA_RESP_ERR_NO_ERROR)
+      raise(error, "asking where the progress topic '" + topic + "' ends");
+  }
+  const auto reader = make_reader(settings, trouble, "read_committed");
+  const PartitionList list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+  if (const auto error = rd_kafka_assign(reader.get(), list.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    raise(error, "reading the progress topic '" + topic + "'");
+  std::map<std::string, StoredProgress, std::less<>> progress;
+  const auto deadline = std::chrono::steady_clock::now() + kReadWait;
+  for (std::int64_t at = low; at < high;) {
+    const Message message(rd_kafka_consumer_poll(reader.get(), 500));
+    if (std::chrono::steady_clock::now() > deadline)
+      throw Unavailable("the progress topic '" + topic + "' cannot be read to its end (" + std::to_string(at) + " of " +
+                        std::to_string(high) + "): a transaction of another sink is open, or the broker is slow");
+    if (!message) continue;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      at = message->offset;
+      continue;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) raise(message->err, "reading the progress topic '" + topic + "'");
+    at = message->offset + 1;
+    const std::string_view key(static_cast<const char*>(message->key), message->key == nullptr ? 0 : message->key_len);
+    if (!key.starts_with(own)) continue;
+    const std::string connection(key.substr(own.size()));
+    if (message->payload == nullptr) {
+      progress.erase(connection);  // deleted by hand
+    } else {
+      progress[connection] = StoredProgress::decode({static_cast<const char*>(message->payload), message->len});
+    }
+  }
+  rd_kafka_consumer_close(reader.get());
+  return progress;
+}
+
+}  // namespace weir::kafka

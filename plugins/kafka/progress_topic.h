@@ -1,0 +1,52 @@
+#pragma once
+// Exactly-once progress in Kafka: a compacted topic, one message for each input connection of each sink, written in the
+// transaction that holds the data.
+//
+// Why a topic, and not the offsets of a consumer group: offsets expire a week (offsets.retention.minutes) after their
+// group falls silent, and a flow that was stopped for longer would then send twice; they have to name a partition that
+// exists, though the topics that a sink writes to may follow from the data; and their metadata hold 4 KiB, too little
+// for the records that were rejected. The price is one topic, with one partition, that the sink makes where it may.
+//
+//   key    STORE_ID CONNECTION
+//   value  next N                       the first FlowFile whose outcome is not here
+//          rejected SEQUENCE RECORD WHY one line for each record that went to `failure` instead, of the FlowFiles that
+//                                       a crash could bring again
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connection.h"
+#include "weir/context.h"
+
+namespace weir::kafka {
+
+class Producer;
+
+struct RejectedRecord {
+  std::uint32_t record = 0;  ///< its index in the FlowFile
+  std::string message;
+};
+
+/// What is stored for one connection.
+struct StoredProgress {
+  std::uint64_t next = 0;
+  std::map<std::uint64_t, std::vector<RejectedRecord>> rejected;  ///< by sequence
+
+  std::string encode() const;
+  /// Throws Misconfigured if it is nothing that encode() made.
+  static StoredProgress decode(std::string_view text);
+};
+
+std::string progress_key(std::string_view store_id, std::string_view connection);
+
+/// Makes the topic if it is missing. Throws Unavailable and Misconfigured.
+void make_progress_topic(Producer& producer, const std::string& topic);
+
+/// Reads what is committed for this store, by connection. To be called after init_transactions, when no transaction of
+/// ours can end any more. Throws Unavailable and Misconfigured.
+std::map<std::string, StoredProgress, std::less<>> read_progress(const ConnectionSettings& settings, Context context,
+                                                                 const std::string& topic);
+
+}  // namespace weir::kafka

@@ -1,0 +1,318 @@
+// KafkaSink against Apache Kafka's own broker.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "kafka_test.h"
+#include "weir/errors.h"
+#include "weir/plugin.h"
+#include "weir/testkit.h"
+
+extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
+
+using weir::kafka::testing::KafkaBroker;
+using weir::kafka::testing::Received;
+using weir::kafka::testing::shared_broker;
+using weir::kafka::testing::TestClient;
+using weir::testkit::Runner;
+
+namespace {
+
+const auto* type() {
+  return weir::testkit::find_type(weir_plugin_abi_1(), "KafkaSink");
+}
+
+std::string settings(const std::string& brokers, const std::string& more) {
+  return "brokers: " + brokers + "\n" + more;
+}
+
+/// As the engine does: steps that find the far side away are tried again.
+bool deliver(Runner& runner, std::chrono::seconds within = std::chrono::seconds(40)) {
+  const auto deadline = std::chrono::steady_clock::now() + within;
+  while (runner.held() + runner.queued() > 0) {
+    try {
+      runner.run();
+      runner.durable();
+    } catch (const weir::Unavailable&) {
+    }
+    if (std::chrono::steady_clock::now() > deadline) return false;
+  }
+  return true;
+}
+
+std::string values(const std::vector<Received>& messages) {
+  std::string all;
+  for (const auto& message : messages) all += message.value.value_or("(none)") + ",";
+  return all;
+}
+
+std::string numbers(int from, int to) {
+  std::string all;
+  for (int i = from; i < to; ++i) all += "{\"n\":" + std::to_string(i) + "},";
+  return all;
+}
+
+/// All cases have the same data directory, so each needs a name of its own.
+weir::testkit::Options exactly_once_as(const std::string& name) {
+  return {.exactly_once = true, .name = name};
+}
+
+}  // namespace
+
+TEST_CASE("each record becomes a message, in order for each key, with headers and partitions from expressions") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("records", 3);
+  Runner runner(type(), settings(broker->brokers(),
+                                 "topic: records\nkey: id\nheaders: {kind: \"k-$(id)\", fixed: f}\n"
+                                 "header_attributes: [kafka.header.*, trace]\n"));
+  std::string lines;
+  for (int i = 0; i < 300; ++i)
+    lines += "{\"id\":\"s-" + std::to_string(i % 7) + "\",\"n\":" + std::to_string(i) + ".10}\n";
+  runner.push(lines, {{"kafka.header.from", "x"}, {"trace", "t1"}, {"other", "no"}}, 300);
+  REQUIRE(deliver(runner));
+  const auto got = client.read("records", 3);
+  REQUIRE(got.size() == 300);
+  std::map<std::string, int> last;
+  std::map<std::string, std::set<int>> partitions;
+  for (const auto& message : got) {
+    const auto n = std::stoi(message.value->substr(message.value->find("\"n\":") + 4));
+    CHECK(message.value == "{\"id\":\"" + message.key + "\",\"n\":" + std::to_string(n) + ".10}");
+    if (last.contains(message.key)) CHECK(last[message.key] < n);
+    last[message.key] = n;
+    partitions[message.key].insert(message.partition);
+    CHECK(message.headers == std::map<std::string, std::string>{
+                                 {"kind", "k-" + message.key}, {"fixed", "f"}, {"from", "x"}, {"trace", "t1"}});
+  }
+  CHECK(last.size() == 7);
+  for (const auto& [key, of_key] : partitions) CHECK(of_key.size() == 1);
+  REQUIRE(!runner.events().empty());
+  CHECK(runner.events()[0].type == "SEND");
+  CHECK(runner.metric("kafka_messages") == 300);
+}
+
+TEST_CASE("a whole FlowFile becomes one message, whatever it holds; a tombstone has no value") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("whole");
+  Runner runner(type(), settings(broker->brokers(), "topic: whole\nmessage: flowfile\nkey: attr('k')\n"));
+  runner.push("line 1\nline 2\n", {{"k", "a"}});
+  runner.push("", {{"k", "b"}, {"kafka.tombstone", "true"}});
+  runner.push("", {{"k", "c"}});
+  REQUIRE(deliver(runner));
+  const auto got = client.read("whole");
+  CHECK(values(got) == "line 1\nline 2\n,(none),,");
+  CHECK(got[1].key == "b");
+}
+
+TEST_CASE("what makes no message goes to failure alone: no key, no such topic, no such partition, too large") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  const std::string large(1'200'000, 'x');
+  for (const bool exactly_once : {false, true}) {
+    CAPTURE(exactly_once);
+    const std::string topic = exactly_once ? "once-a" : "to-a";
+    client.create_topic(topic);
+    Runner runner(type(),
+                  settings(broker->brokers(), "topic: " + topic.substr(0, topic.size() - 1) +
+                                                  "$(t)\nkey: id\npartition: p\n"
+                                                  "options: {topic.metadata.propagation.max.ms: '300'}\n"),
+                  {.exactly_once = exactly_once, .name = topic});
+    runner.push(
+        "{\"t\":\"a\",\"id\":1}\n{\"t\":\"a\"}\n{\"t\":\"nowhere\",\"id\":2}\n{\"t\":\"a\",\"id\":3,\"p\":7}\n"
+        "{\"t\":\"a b\",\"id\":4}\n{\"t\":\"a\",\"id\":5,\"x\":\"" +
+            large + "\"}\nnonsense\n{\"t\":\"a\",\"id\":6,\"p\":0}\n",
+        {}, 8);
+    REQUIRE(deliver(runner));
+    CHECK(values(client.read(topic)) == R"({"t":"a","id":1},{"t":"a","id":6,"p":0},)");
+    std::map<std::string, std::string> failed;  // record -> reason
+    for (const auto& output : runner.take("failure"))
+      failed[output.content.substr(0, 24)] = output.attributes.at("error.message");
+    CHECK(failed.size() == 6);
+    const auto failed_for = [&](const std::string& record, const std::string& reason) {
+      return failed[record].find(reason) != std::string::npos;
+    };
+    CHECK(failed_for("{\"t\":\"a\"}\n", "the key is NULL"));
+    CHECK(failed_for("{\"t\":\"nowhere\",\"id\":2}\n", "nknown topic"));
+    CHECK(failed_for("{\"t\":\"a\",\"id\":3,\"p\":7}\n", "nknown partition"));
+    CHECK(failed_for("{\"t\":\"a b\",\"id\":4}\n", "characters other than"));
+    CHECK(failed_for("{\"t\":\"a\",\"id\":5,\"x\":\"xxx", "message.max.bytes"));
+  }
+}
+
+TEST_CASE("of a batch that is too large for its topic, only the message that is too large goes to failure") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  for (const bool exactly_once : {false, true}) {
+    CAPTURE(exactly_once);
+    const std::string topic = exactly_once ? "small-once" : "small";
+    client.create_topic(topic, 1, {{"max.message.bytes", "2000"}});
+    Runner runner(type(), settings(broker->brokers(), "topic: " + topic + "\ncompression: none\nlinger: 100ms\n"),
+                  {.exactly_once = exactly_once, .name = topic});
+    std::string lines;
+    for (int i = 0; i < 100; ++i) lines += "{\"n\":" + std::to_string(i) + "}\n";
+    runner.push(lines, {}, 100);
+    runner.push("{\"n\":100,\"x\":\"" + std::string(3000, 'x') + "\"}\n{\"n\":101}", {}, 2);
+    REQUIRE(deliver(runner));
+    CHECK(values(client.read(topic)) == numbers(0, 100) + numbers(101, 102));
+    const auto failed = runner.take("failure");
+    REQUIRE(failed.size() == 1);
+    CHECK(failed[0].content.starts_with("{\"n\":100,"));
+  }
+}
+
+TEST_CASE("a topic that the flow names and that does not exist is waited for") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  Runner runner(type(),
+                settings(broker->brokers(), "topic: later\noptions: {topic.metadata.propagation.max.ms: '300'}\n"));
+  runner.push("{\"n\":0}");
+  std::string message;
+  for (int i = 0; i < 100 && message.empty(); ++i) {
+    try {
+      runner.run();
+      runner.durable();
+      runner.advance(std::chrono::seconds(1));
+    } catch (const weir::Unavailable& error) {
+      message = error.what();
+    }
+  }
+  CHECK(message == "the topic 'later' does not exist; it is waited for");
+  CHECK(runner.take("failure").empty());
+  client.create_topic("later");
+  REQUIRE(deliver(runner));
+  CHECK(values(client.read("later")) == numbers(0, 1));
+}
+
+TEST_CASE("FlowFiles are held until the brokers have them, over a broker that is down at start and dies midway") {
+  if (shared_broker() == nullptr) return;
+  KafkaBroker broker({}, false);
+  Runner runner(type(), settings(broker.brokers(), "topic: t\noptions: {reconnect.backoff.max.ms: '300'}\n"));
+  for (int i = 0; i < 10; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
+  runner.run();
+  runner.durable();
+  CHECK(runner.held() == 10);
+  CHECK(runner.dropped().empty());
+  broker.start();
+  TestClient(broker.brokers()).create_topic("t");
+  REQUIRE(deliver(runner));
+  broker.kill();
+  for (int i = 10; i < 20; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
+  runner.run();
+  runner.durable();
+  CHECK(runner.held() == 10);
+  broker.start();
+  REQUIRE(deliver(runner));
+  CHECK(values(TestClient(broker.brokers()).read("t")) == numbers(0, 20));
+}
+
+TEST_CASE("exactly once: what was committed before a crash is not sent again, and its outcome is repeated") {
+  auto* broker = shared_broker();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  static int number = 0;
+  const auto topic = "once-" + std::to_string(++number);
+  client.create_topic(topic);
+  Runner runner(type(), settings(broker->brokers(), "topic: " + topic + "\nkey: n\n"), exactly_once_as(topic));
+  const auto push = [&](int from, int to) {
+    for (int i = from; i < to; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
+  };
+  SUBCASE("a crash before the commit: nothing of it is seen") {
+    push(0, 5);
+    runner.run();
+    runner.crash();
+    CHECK(client.read(topic).empty());
+    push(5, 7);
+    REQUIRE(deliver(runner));
+  }
+  SUBCASE("a crash after the commit and before the epoch") {
+    push(0, 5);
+    runner.push("{\"no\":\"key\"}");
+    runner.run();
+    runner.flush();  // committed in Kafka; no epoch knows
+    CHECK(runner.take("failure").size() == 1);
+    runner.crash();
+    CHECK(runner.queued() == 6);
+    runner.run();
+    runner.durable();
+    const auto failed = runner.take("failure");
+    REQUIRE(failed.size() == 1);
+    CHECK(failed[0].attributes.at("error.message") == "the key is NULL");
+    push(5, 7);
+    REQUIRE(deliver(runner));
+  }
+  CHECK(values(client.read(topic)) == numbers(0, 7));
+  CHECK(runner.metric("kafka_commits") >= 1);
+}
+
+TEST_CASE("exactly once: one that is fenced, and a broker that dies, cost nothing and repeat nothing") {
+  if (shared_broker() == nullptr) return;
+  KafkaBroker broker;
+  std::string id;
+  {
+    TestClient client(broker.brokers());
+    client.create_topic("t");
+  }
+  Runner runner(type(), settings(broker.brokers(), "topic: t\noptions: {reconnect.backoff.max.ms: '300'}\n"),
+                exactly_once_as("processor"));
+  const auto push = [&](int from, int to) {
+    for (int i = from; i < to; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
+    runner.run();
+  };
+  push(0, 5);
+  REQUIRE(deliver(runner));
+  {
+    TestClient client(broker.brokers());
+    const auto progress = client.read("weir-progress");
+    REQUIRE(progress.size() == 1);
+    CHECK(progress[0].value == "next 5\n");
+    id = progress[0].key.substr(0, progress[0].key.find(' '));
+  }
+  push(5, 10);  // in an open transaction
+  char text[512];
+  auto* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker.brokers().c_str(), text, sizeof text);
+  rd_kafka_conf_set(conf, "transactional.id", ("weir-" + id + "-flow-processor").c_str(), text, sizeof text);
+  rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text);
+  auto* other = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+  REQUIRE(rd_kafka_init_transactions(other, 20'000) == nullptr);
+  rd_kafka_destroy(other);
+  REQUIRE(deliver(runner));
+  push(10, 15);
+  broker.kill();
+  broker.start();
+  REQUIRE(deliver(runner));
+  CHECK(values(TestClient(broker.brokers()).read("t")) == numbers(0, 15));
+}
+
+TEST_CASE("exactly once: a broker that is down at start is waited for before any input is taken") {
+  if (shared_broker() == nullptr) return;
+  CHECK_THROWS_AS(Runner(type(), settings("127.0.0.1:9", "topic: t\n"), exactly_once_as("processor")),
+                  weir::Unavailable);
+}
+
+TEST_CASE("what is wrong is said when the flow is validated") {
+  const auto error = [](const std::string& yaml) -> std::string {
+    try {
+      Runner runner(type(), yaml);
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {lingr.ms: '1'}\n"), "did you mean 'linger.ms'"));
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {linger.ms: soon}\n"), "linger.ms"));
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {fetch.min.bytes: '1'}\n"), "option of consumers"));
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {transactional.id: me}\n"), "delivery: exactly_once"));
+  CHECK(has(error("brokers: x\ntopic: a b\n"), "has characters other than"));
+  CHECK(has(error("brokers: x\ntopic: t\nheader_attributes: ['a*b']\n"), "header_attributes"));
+  CHECK(has(error("brokers: x\ntopic: t\nprogress_topic: ''\n"), "progress_topic"));
+}

@@ -1,0 +1,97 @@
+#include "tests/servers/kafka.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/servers/process.h"
+
+namespace weir::testing {
+namespace {
+
+std::string script(const char* name) {
+  const char* source = std::getenv("WEIR_SOURCE");
+  return std::string(source == nullptr ? "." : source) + "/tests/servers/kafka/" + name;
+}
+
+}  // namespace
+
+bool KafkaBroker::available() {
+  static const bool ready = [] {
+    auto name = (std::filesystem::temp_directory_path() / "weir-kafka-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
+    const auto output = std::filesystem::path(name) / "prepare.log";
+    int status = 0;
+    ::waitpid(spawn({script("prepare")}, output), &status, 0);
+    auto text = read_file(output);
+    std::filesystem::remove_all(name);
+    while (text.ends_with('\n')) text.pop_back();
+    if (status != 0) std::printf("SKIPPED: %s\n", text.substr(text.rfind('\n') + 1).c_str());
+    return status == 0;
+  }();
+  return ready;
+}
+
+KafkaBroker::KafkaBroker(std::vector<std::string> properties, bool started) : properties_(std::move(properties)) {
+  auto name = (std::filesystem::temp_directory_path() / "weir-kafka-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
+  folder_ = name;
+  // Another process may take a port in between.
+  for (int attempt = 0;; ++attempt) {
+    port_ = free_port();
+    do controller_port_ = free_port();
+    while (controller_port_ == port_);
+    try {
+      if (started) start();
+      return;
+    } catch (const std::runtime_error&) {
+      if (attempt == 2) {
+        std::filesystem::remove_all(folder_);
+        throw;
+      }
+    }
+  }
+}
+
+KafkaBroker::~KafkaBroker() {
+  kill();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void KafkaBroker::start() {
+  if (running()) return;
+  std::vector<std::string> command = {script("broker"), folder_ / "data", std::to_string(port_),
+                                      std::to_string(controller_port_)};
+  command.insert(command.end(), properties_.begin(), properties_.end());
+  ++starts_;
+  process_ = spawn(command, folder_ / ("broker-" + std::to_string(starts_) + ".log"));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (log().find("Kafka Server started") == std::string::npos) {
+    int status = 0;
+    if (::waitpid(process_, &status, WNOHANG) == process_) process_ = -1;
+    if (!running() || std::chrono::steady_clock::now() > deadline) {
+      kill();
+      throw std::runtime_error("Kafka's broker does not start:\n" + log());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void KafkaBroker::kill() {
+  if (!running()) return;
+  end_process(process_, SIGKILL);
+  process_ = -1;
+}
+
+std::string KafkaBroker::log() const {
+  return read_file(folder_ / ("broker-" + std::to_string(starts_) + ".log"));
+}
+
+}  // namespace weir::testing
