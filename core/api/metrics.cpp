@@ -281,6 +281,8 @@ std::string Metrics::text() {
          engine_.options().memory_budget);
   single(out, "weir_disk_room_bytes", gauge,
          "Free space on the data directory's disk beyond the reserve; at 0 sources pause.", engine_.store().room());
+  single(out, "weir_retained_bytes", gauge, "Content on disk that left a source and is kept for replay.",
+         engine_.store().retained_bytes());
 
   {
     const std::lock_guard lock(mutex_);

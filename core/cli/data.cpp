@@ -7,12 +7,14 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 
 #include "sql/time_format.h"
 #include "store/check.h"
 #include "store/provenance.h"
+#include "store/replay.h"
 
 namespace weir::cli {
 
@@ -122,12 +124,14 @@ store::ProvenanceSummary events(store::Provenance& provenance, const ProvenanceO
   });
 }
 
+store::Place place_of(const std::string& text) {
+  if (auto place = store::parse_place(text)) return *place;
+  throw std::invalid_argument(
+      "'" + text + "' names no FlowFile: expected CONNECTION:SEQUENCE, such as lake/readings/success/archive:17");
+}
+
 store::ProvenanceSummary lineage(store::Provenance& provenance, const ProvenanceOptions& options) {
-  const auto place = store::parse_place(options.place);
-  if (!place)
-    throw std::invalid_argument(
-        "'" + options.place +
-        "' names no FlowFile: expected CONNECTION:SEQUENCE, such as lake/readings/success/archive:17");
+  const auto place = place_of(options.place);
   const auto visit = [&](const store::LineageStep& step) {
     if (options.json) {
       auto out = event_json(step.event);
@@ -143,8 +147,8 @@ store::ProvenanceSummary lineage(store::Provenance& provenance, const Provenance
   };
   store::LineageLimits limits;
   limits.steps = options.limit;
-  return options.verb == "ancestors" ? provenance.ancestors(*place, visit, limits)
-                                     : provenance.descendants(*place, visit, limits);
+  return options.verb == "ancestors" ? provenance.ancestors(place, visit, limits)
+                                     : provenance.descendants(place, visit, limits);
 }
 
 }  // namespace
@@ -153,6 +157,33 @@ int run_provenance(const ProvenanceOptions& options) {
   try {
     store::Provenance provenance(options.data);
     print_summary(options.verb == "events" ? events(provenance, options) : lineage(provenance, options), options.json);
+    return 0;
+  } catch (const std::invalid_argument& error) {
+    fmt::print(stderr, "weir: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "weir: {}\n", error.what());
+    return 1;
+  }
+}
+
+int run_replay(const ReplayOptions& options) {
+  try {
+    const auto place = place_of(options.place);
+    store::Options store_options;
+    store_options.directory = options.data;
+    // What provenance keeps is the flow's to say.
+    store_options.keep_provenance_for = std::numeric_limits<std::int64_t>::max();
+    store_options.keep_provenance_bytes = std::numeric_limits<std::uint64_t>::max();
+    const auto store = store::Store::open_existing(store_options);
+    const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto as = store::replay(*store, place, now);
+    if (options.json) {
+      fmt::print("{}\n", serialize(object{{"connection", place.connection}, {"sequence", place.sequence}, {"as", as}}));
+    } else {
+      fmt::print("{0}:{1} is queued again as {0}:{2}; the next `weir run` takes it\n", place.connection, place.sequence,
+                 as);
+    }
     return 0;
   } catch (const std::invalid_argument& error) {
     fmt::print(stderr, "weir: {}\n", error.what());

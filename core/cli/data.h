@@ -1,5 +1,5 @@
 #pragma once
-// Verbs that read a data directory: `weir provenance` and `weir check`.
+// Verbs on a data directory: `weir provenance`, `weir replay` and `weir check`.
 
 #include <cstdint>
 #include <string>
@@ -18,6 +18,14 @@ struct ProvenanceOptions {
 
 /// Exit status: 0 answered, 1 the data directory cannot be read, 2 the question is wrong.
 int run_provenance(const ProvenanceOptions& options);
+
+struct ReplayOptions {
+  std::string data = "data";
+  std::string place;
+  bool json = false;
+};
+/// Queues a FlowFile again, in a data directory that nobody runs. Exit status: as of run_provenance().
+int run_replay(const ReplayOptions& options);
 
 /// Exit status: 0 all is well, 1 it is damaged or cannot be read.
 int run_check(const std::string& data);

@@ -136,6 +136,13 @@ int main(int argc, char** argv) {
     command->add_option("--to", provenance.to, "Before this time");
   }
 
+  weir::cli::ReplayOptions replay;
+  auto* replay_command =
+      app.add_subcommand("replay", "Queue a FlowFile again where it left its source, in data that nobody runs");
+  replay_command->add_option("flowfile", replay.place, "CONNECTION:SEQUENCE")->required();
+  replay_command->add_option("--data", replay.data, "The data directory")->capture_default_str();
+  replay_command->add_flag("--json", replay.json, "A line of JSON");
+
   std::string data;
   auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
   check_command->add_option("data", data, "The data directory")->required();
@@ -171,6 +178,7 @@ int main(int argc, char** argv) {
     return weir::sql::eval(sql, std::cin, std::cout, std::cerr, eval);
   }
   if (*provenance_command) return weir::cli::run_provenance(provenance);
+  if (*replay_command) return weir::cli::run_replay(replay);
   if (*check_command) return weir::cli::run_check(data);
   return weir::cli::run_schema(plugins);
 }

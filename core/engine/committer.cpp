@@ -95,6 +95,7 @@ store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* token
   epoch.lineage.swap(lineage_);
   epoch.attributes.swap(attributes_);
   epoch.bulletins.swap(new_bulletins_);
+  epoch.retained.swap(retained_);
   dirty_ = urgent_ = false;
   held_bytes_ = 0;
   last_cut_ = std::chrono::steady_clock::now();

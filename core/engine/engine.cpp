@@ -7,6 +7,8 @@
 #include "engine/log.h"
 #include "flow/cron.h"
 #include "flow/settings.h"
+#include "store/names.h"
+#include "store/replay.h"
 #include "weir/sql.h"
 
 namespace weir::engine {
@@ -59,6 +61,9 @@ void Engine::wire() {
       const auto number = store_.processor_number(flow.name + "/" + processor.name);
       auto& instance = instances_.emplace_back(std::make_unique<Instance>(*this, flow, processor, number));
       for (auto& [key, value] : store_.state(number)) instance->state.emplace(key, value);
+      if (instance->is_source())
+        store_.retain(number,
+                      {processor.retain.keep_for.count(), processor.retain.none ? 0 : processor.retain.keep_bytes});
       executor_->add(*instance);
     }
     for (const auto& definition : flow.connections) {
@@ -171,7 +176,12 @@ void Engine::start() {
     create(*instance);
   }
   started_ = true;
-  committer_ = std::thread([this] { committer_loop(); });
+  committer_ = std::thread([this] {
+    committer_loop();
+    const Lock lock(mutex_);
+    committer_ended_ = true;
+    quiet_.notify_all();
+  });
   timer_thread_ = std::thread([this] { timer_loop(); });
   // Sinks compare their progress with the store's before a source may add to it.
   for (const bool sources : {false, true}) {
@@ -268,6 +278,31 @@ void Engine::inspect(
                              const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const {
   const Lock lock(mutex_);
   visit(instances_, connections_, epochs_);
+}
+
+std::uint64_t Engine::replay(const store::Place& place) {
+  // Connections stay what they are as long as the engine lives.
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [&](const auto& each) { return each->id() == place.connection; });
+  if (found == connections_.end()) {
+    std::vector<std::string> known;
+    for (const auto& connection : connections_) known.push_back(connection->id());
+    throw std::invalid_argument(store::unknown_name("connection", place.connection, known));
+  }
+  auto& connection = **found;
+  const store::Replay replay{connection.number(), connection.from->number(), place.sequence,
+                             store_.retained(connection.number(), place.sequence)};
+  Lock lock(mutex_);
+  if (!started_ || stopping_ || !fatal_.empty()) throw std::runtime_error("Weir is stopping: nothing is replayed");
+  const auto as = connection.push(replay.batch, 0, 1, replay.batch->items.at(0).size);
+  if (options_.tap) options_.tap(connection, *replay.batch, 0, 1);
+  store::add_coalescing(lineage_, store::replay_event(replay, as, clock_->now()));
+  touch(true);
+  consider(*connection.to);
+  quiet_.wait(lock, [&] { return connection.durable_next() > as || !fatal_.empty() || committer_ended_; });
+  if (connection.durable_next() <= as)
+    throw std::runtime_error("Weir stopped before the replay was durable: it is not known to have happened");
+  return as;
 }
 
 std::vector<Bulletin> Engine::bulletins(std::uint64_t after_id) const {

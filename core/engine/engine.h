@@ -28,6 +28,7 @@
 #include "engine/instance.h"
 #include "engine/prepare.h"
 #include "flow/definition.h"
+#include "store/provenance.h"
 #include "store/store.h"
 
 namespace weir::engine {
@@ -108,6 +109,11 @@ class Engine {
   /// Durable connections with data in them that no flow has now.
   const std::vector<store::RecoveredConnection>& orphans() const { return orphans_; }
 
+  /// Queues a FlowFile that left a source again, as a new one, with a REPLAY event; returns its sequence, which is
+  /// durable. Any thread but a processor's; takes as long as an epoch. Throws std::invalid_argument (no flow has this
+  /// connection), store::NotRetained, and std::runtime_error when the engine stops before it is durable.
+  std::uint64_t replay(const store::Place& place);
+
   // For Instance, from any thread.
   void wake(Instance& instance);
   void report(const Instance* instance, abi::Level level, std::string message);
@@ -164,6 +170,8 @@ class Engine {
   void settle_finished(Instance& instance, Connection& connection);
   void settle(Instance& instance, Connection* connection, const std::shared_ptr<Flight>& flight, Prepared& prepared);
   void push(Instance& instance, PreparedOutput& output);
+  void retain(Instance& instance, const PreparedOutput& output,
+              std::vector<std::pair<std::uint32_t, std::uint64_t>> places);
   void roll_back(Instance& instance, const Step& step, const std::shared_ptr<Flight>& flight,
                  std::unique_ptr<SessionBuilder> session, abi::Status status, const std::string& message, Lock& lock);
   void reject_inputs(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
@@ -192,6 +200,7 @@ class Engine {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<store::RecoveredConnection> orphans_;
   std::vector<store::LineageRow> lineage_;
+  std::vector<store::RetainedBatch> retained_;
   std::vector<store::IndexedAttribute> attributes_;
   std::vector<store::Bulletin> new_bulletins_;
   std::deque<Bulletin> bulletins_;
@@ -215,6 +224,7 @@ class Engine {
   bool sources_paused_ = false;  ///< the disk is full
   bool stopping_ = false;        ///< no new sessions but flushes
   bool committer_stop_ = false;
+  bool committer_ended_ = false;
   bool started_ = false;
   bool stopped_ = false;
   bool stop_waiting_ = false;

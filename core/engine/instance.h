@@ -2,6 +2,7 @@
 // A processor as it runs: the plugin's object, its place in the graph, its state, and what the scheduler knows of it.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -105,6 +106,8 @@ class Instance final : public abi::Context, private abi::Readiness {
   bool finish_wanted = false;
   bool finish_done = false;
   bool source_ended = false;
+  std::int64_t retain_credit = 0;  ///< of a source: bytes that may be retained now (see Engine::retain)
+  std::chrono::steady_clock::time_point retain_credit_at{};
   Statistics statistics;
 
   // abi::Context, from any thread.

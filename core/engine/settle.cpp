@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t kFirstBackoff = 100'000'000;       // 100 ms
 constexpr std::int64_t kLongestBackoff = 30'000'000'000;  // 30 s
 constexpr std::uint32_t kDefectAttempts = 3;
+constexpr std::uint64_t kRetainCost = 64;  ///< a FlowFile that is retained costs about as much as so many bytes
 constexpr std::uint64_t kHeldBytesPerEpoch = 32 * MiB;
 
 std::int64_t backoff(std::uint32_t failures) {
@@ -45,10 +46,12 @@ void Engine::touch(bool urgent) {
 void Engine::push(Instance& instance, PreparedOutput& output) {
   instance.statistics.out[output.relationship].add(output.count, output.records, output.bytes);
   const auto& connections = instance.outputs[output.relationship];
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> places;
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto& connection = *connections[i];
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
     if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);
+    if (instance.is_source()) places.emplace_back(connection.number(), first);
     for (auto& row : output.rows) {
       auto mine = i + 1 == connections.size() ? std::move(row) : row;
       if (i > 0 && mine.in_connection != 0) mine.type = store::EventType::clone;
@@ -71,6 +74,25 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
     if (connection.durable_only) touch(true);
     consider(*connection.to);
   }
+  if (!places.empty()) retain(instance, output, std::move(places));
+}
+
+/// Keeps what a source put out for replay, as long as it does not come too fast for that.
+void Engine::retain(Instance& instance, const PreparedOutput& output,
+                    std::vector<std::pair<std::uint32_t, std::uint64_t>> places) {
+  const auto& options = instance.definition().retain;
+  if (options.none) return;
+  if (options.most_a_second != 0) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto most = static_cast<std::int64_t>(options.most_a_second);
+    const auto passed = std::chrono::duration<double>(now - instance.retain_credit_at).count();
+    instance.retain_credit_at = now;
+    instance.retain_credit = std::min(
+        most, instance.retain_credit + static_cast<std::int64_t>(std::min(passed, 1.0) * static_cast<double>(most)));
+    if (instance.retain_credit <= 0) return;
+    instance.retain_credit -= static_cast<std::int64_t>(output.bytes + kRetainCost * output.count);
+  }
+  retained_.push_back({instance.number(), output.batch, output.offset, output.count, std::move(places)});
 }
 
 void Engine::settle_finished(Instance& instance, Connection& connection) {

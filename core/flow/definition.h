@@ -31,6 +31,16 @@ struct Retry {
   Duration max_backoff = std::chrono::minutes(5);
 };
 
+/// How long, how much and how fast what leaves a source is kept for replay; 0 is unlimited.
+struct Retain {
+  Duration keep_for = std::chrono::hours(24);
+  std::uint64_t keep_bytes = 256 * MiB;
+  /// Bytes a second, beyond which nothing is kept: so that keeping costs a busy flow next to nothing, unless the flow
+  /// asks for it. docs/performance.md has the measurement.
+  std::uint64_t most_a_second = 16 * MiB;
+  bool none = false;
+};
+
 /// When a source is polled, or a processor runs. Neither: as soon as there is something to do.
 struct Schedule {
   std::optional<Duration> every;
@@ -50,6 +60,7 @@ struct Processor {
   bool enabled = true;
   bool strict_order = false;
   bool exactly_once = false;
+  Retain retain;  ///< of a source
   std::string renamed_from;
   std::string description;
   std::map<std::string, std::string> labels;

@@ -159,8 +159,9 @@ Draft FlowReader::read(const Node& root) {
 }
 
 void FlowReader::read_defaults(const Node& node, Draft& draft) const {
-  if (!map(node, "defaults", {"queue", "failure"})) return;
+  if (!map(node, "defaults", {"queue", "failure", "retain"})) return;
   if (const auto* queue = node.find("queue")) draft.queue = read_queue(*queue, draft.queue);
+  if (const auto* retain = node.find("retain")) read_retain(*retain, draft.retain);
   draft.failure = node.find("failure");
   if (draft.failure != nullptr && !draft.failure->is_scalar()) {
     report_.error(*draft.failure, fmt::format("'failure' is {}", describe(*draft.failure)), "the name of a processor");
@@ -187,6 +188,36 @@ QueueOptions FlowReader::read_queue(const Node& node, QueueOptions queue) const 
   return queue;
 }
 
+/// `none`, a duration, a size, or {for: …, size: …}. What the author asks for is kept whole: at any speed.
+void FlowReader::read_retain(const Node& node, Retain& retain) const {
+  retain = {};
+  retain.most_a_second = 0;
+  if (node.is_map()) {
+    map(node, "retain", {"for", "size"});
+    if (const auto* time = node.find("for")) retain.keep_for = duration(*time, "for", retain.keep_for);
+    if (const auto* size = node.find("size")) retain.keep_bytes = bytes(*size, "size", retain.keep_bytes);
+    if (retain.keep_for <= Duration::zero() || retain.keep_bytes == 0)
+      report_.error(node, "'retain' keeps nothing", "more than 0, or 'retain: none'");
+    return;
+  }
+  const auto before = errors();
+  const auto written = text(node, "retain");
+  if (errors() != before) return;
+  retain.none = written == "none";
+  if (retain.none) return;
+  const auto time = parse_duration(written);
+  const auto size = parse_bytes(written);
+  if (time && *time > Duration::zero()) {
+    retain.keep_for = *time;
+  } else if (size && *size > 0) {
+    retain.keep_bytes = *size;
+  } else {
+    report_.error(node, fmt::format("'retain' is {}", describe(node)),
+                  "none, a duration such as 24h, a size such as 256MiB, or {for: 24h, size: 256MiB}",
+                  nearest(written, {"none"}));
+  }
+}
+
 void FlowReader::read_processors(const Node& node, Draft& draft) const {
   if (!node.is_map() || node.members.empty()) {
     report_.error(node, fmt::format("'processors' is {}", node.is_map() ? "empty" : describe(node)),
@@ -207,6 +238,7 @@ void FlowReader::read_processor(const Member& member, Draft& draft) const {
   beside.key = &key;
   beside.body = &body;
   beside.queue = draft.queue;
+  processor.retain = draft.retain;
   if (!valid_name(key.text)) report_.error(key, fmt::format("{} is no name for a processor", describe(key)), kNameRule);
   if (!body.is_map()) {
     report_.error(body, fmt::format("the processor '{}' is {}", key.text, describe(body)), "a map: {type: …, …}");
@@ -283,6 +315,8 @@ void FlowReader::read_options(const Node& body, const ProcessorDraft& draft,
   if (const auto* node = body.find("enabled")) processor.enabled = boolean(*node, "enabled", true);
   if (const auto* node = body.find("schedule")) read_schedule(*node, processor.schedule);
   if (const auto* node = body.find("renamed_from")) processor.renamed_from = text(*node, "renamed_from");
+  if (const auto* node = body.find("retain"); node != nullptr && spec != nullptr && flag(abi::kSource))
+    read_retain(*node, processor.retain);
   if (const auto* node = body.find("use")) report_.error(*node, "'use' is reserved for a later version of Weir");
   if (const auto* node = body.find("retry"); node != nullptr && !relationships.empty()) read_retries(*node, processor);
   if (const auto* node = body.find("concurrency")) {

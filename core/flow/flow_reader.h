@@ -42,6 +42,7 @@ struct Draft {
   std::vector<const Node*> places;         ///< of flow.connections
   std::map<std::string, std::shared_ptr<const sql::Declaration>> records;
   QueueOptions queue;             ///< of `defaults:`
+  Retain retain;                  ///< of `defaults:`
   const Node* failure = nullptr;  ///< of `defaults:`
   const Node* name = nullptr;     ///< of `flow:`
 };
@@ -66,6 +67,7 @@ class FlowReader {
   void read_retry(const Node& node, Retry& retry) const;
   void read_labels(const Node& node, Processor& processor) const;
   void read_record(const Node& node, const Draft& flow, ProcessorDraft& draft) const;
+  void read_retain(const Node& node, Retain& retain) const;
   QueueOptions read_queue(const Node& node, QueueOptions queue) const;
   void read_relationships(const Node& body, ProcessorDraft& draft, Processor& processor) const;
 

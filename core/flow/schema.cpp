@@ -167,6 +167,7 @@ json::object type_schema(const abi::Spec& spec) {
   auto& properties = schema["properties"].as_object();
   for (const auto& [key, value] : common_properties())
     properties[key] = refer(fmt::format("common/properties/{}", key));
+  if ((spec.flags & abi::kSource) != 0) properties["retain"] = refer("retain");
   properties["type"] = json::object{{"const", view(spec.type)}, {"description", view(spec.summary)}};
   const bool open = spec.relationships_from.size != 0 || (spec.flags & abi::kTakesAnyRelationship) != 0;
   json::object routes;
@@ -215,6 +216,11 @@ json::object shared_definitions() {
   d["bytes"] = unit_schema(abi::Kind::bytes, "A size with its unit: B, kB, KiB, MiB or GiB.", "64MiB");
   d["rate"] = unit_schema(abi::Kind::rate, "A rate: /s, /m or /h.", "5/s");
   const auto count = or_substituted({{"type", "integer"}, {"minimum", 0}});
+  d["retain"] = json::object{
+      {"description", "How much of what leaves a source is kept for replay: none, a time, a size, or both."},
+      {"examples", json::array{"24h", "1GiB", "none"}},
+      {"anyOf", json::array{json::object{{"const", "none"}}, refer("duration"), refer("bytes"),
+                            map_of({{"for", refer("duration")}, {"size", refer("bytes")}})}}};
   d["queue"] = map_of({{"max_count", described(count, "FlowFiles; 0 is unlimited.")},
                        {"max_bytes", described(refer("bytes"), "Bytes of content; 0 is unlimited.")}});
   auto with_queue = map_of({{"to", refer("names")}, {"queue", refer("queue")}});
@@ -340,10 +346,10 @@ std::string schema(const plugin::Registry& registry) {
   p["records"] = json::object{{"description", "The fields of records, declared once."},
                               {"type", "object"},
                               {"additionalProperties", refer("record")}};
-  p["defaults"] =
-      described(map_of({{"queue", refer("queue")},
-                        {"failure", described(text_type(), "The processor that unrouted failures go to.")}}),
-                "What holds unless a processor says otherwise.");
+  p["defaults"] = described(map_of({{"queue", refer("queue")},
+                                    {"failure", described(text_type(), "The processor that unrouted failures go to.")},
+                                    {"retain", refer("retain")}}),
+                            "What holds unless a processor says otherwise.");
   p["processors"] = json::object{{"description", "The nodes of the graph, by name."},
                                  {"type", "object"},
                                  {"minProperties", 1},

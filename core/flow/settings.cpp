@@ -71,7 +71,8 @@ const abi::Node* SettingsNode::child(std::uint32_t index) const {
 }
 
 boost::property_tree::ptree SettingsReader::read(const abi::Spec& spec, const Node& processor, const Node& at) const {
-  return object(spec.properties, spec.property_count, processor, at, std::string(view(spec.type)), "", true);
+  return object(spec.properties, spec.property_count, processor, at, std::string(view(spec.type)), "",
+                plugin::reserved_keys(spec));
 }
 
 void SettingsReader::check_required(const abi::Property* fields, std::uint32_t count, const Node& node, const Node& at,
@@ -95,16 +96,15 @@ void SettingsReader::check_required(const abi::Property* fields, std::uint32_t c
 
 boost::property_tree::ptree SettingsReader::object(const abi::Property* fields, std::uint32_t count, const Node& node,
                                                    const Node& at, const std::string& owner, const std::string& path,
-                                                   bool top) const {
+                                                   std::span<const std::string> reserved) const {
   Tree tree;
-  const auto& reserved = plugin::reserved_keys();
   for (const auto& [key, child] : node.members) {
-    if (top && std::find(reserved.begin(), reserved.end(), key.text) != reserved.end()) continue;
+    if (std::find(reserved.begin(), reserved.end(), key.text) != reserved.end()) continue;
     const auto* property = find(fields, count, key.text);
     if (property == nullptr) {
       auto known = names(fields, count);
       const auto expected = known.empty() ? "no properties at all" : listed(known);
-      if (top) known.insert(known.end(), reserved.begin(), reserved.end());
+      known.insert(known.end(), reserved.begin(), reserved.end());
       report_.error(key, fmt::format("{} has no property '{}'", owner, key.text), expected, nearest(key.text, known));
       continue;
     }
@@ -138,7 +138,7 @@ boost::property_tree::ptree SettingsReader::value(const abi::Property& property,
       return tree;
     case abi::Kind::object:
       if (!node.is_map()) return wrong_shape();
-      return object(property.fields, property.field_count, node, node, fmt::format("'{}'", path), path, false);
+      return object(property.fields, property.field_count, node, node, fmt::format("'{}'", path), path, {});
     case abi::Kind::any:
       return any(node);
     default:

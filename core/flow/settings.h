@@ -3,6 +3,7 @@
 
 #include <boost/property_tree/ptree.hpp>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class SettingsReader {
   using Tree = boost::property_tree::ptree;
 
   Tree object(const abi::Property* fields, std::uint32_t count, const Node& node, const Node& at,
-              const std::string& owner, const std::string& path, bool top) const;
+              const std::string& owner, const std::string& path, std::span<const std::string> reserved) const;
   Tree value(const abi::Property& property, abi::Kind kind, const Node& node, const std::string& path) const;
   std::string scalar(const abi::Property& property, abi::Kind kind, const Node& node, const std::string& path) const;
   std::string statement(const abi::Property& property, abi::Kind kind, const Node& node, const std::string& path) const;

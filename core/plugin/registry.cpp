@@ -80,11 +80,16 @@ std::optional<std::string> check_relationships(const abi::Spec& spec, const std:
 
 }  // namespace
 
-const std::vector<std::string>& reserved_keys() {
+const std::vector<std::string>& reserved_keys(const abi::Spec& spec) {
   static const std::vector<std::string> keys{"type",     "to",          "drop",    "retry",        "queue",
                                              "schedule", "concurrency", "enabled", "record",       "delivery",
                                              "order",    "description", "labels",  "renamed_from", "use"};
-  return keys;
+  static const auto of_sources = [] {
+    auto all = keys;
+    all.emplace_back("retain");
+    return all;
+  }();
+  return (spec.flags & abi::kSource) != 0 ? of_sources : keys;
 }
 
 std::optional<std::string> check_spec(const abi::Spec& spec) {
@@ -94,7 +99,7 @@ std::optional<std::string> check_spec(const abi::Spec& spec) {
   if (auto problem = check_properties(spec.properties, spec.property_count, where, 0)) return problem;
   for (std::uint32_t i = 0; i < spec.property_count; ++i) {
     const auto name = view(spec.properties[i].name);
-    const auto& reserved = reserved_keys();
+    const auto& reserved = reserved_keys(spec);
     if (std::find(reserved.begin(), reserved.end(), name) != reserved.end())
       return fmt::format("{} declares the property '{}', a key that belongs to the flow; it needs another name", where,
                          name);

@@ -12,8 +12,8 @@
 
 namespace weir::plugin {
 
-/// Keys of a processor in a flow file that belong to the flow; no spec may use them.
-const std::vector<std::string>& reserved_keys();
+/// Keys of a processor in a flow file that belong to the flow; its spec may not use them. Sources have more of them.
+const std::vector<std::string>& reserved_keys(const abi::Spec& spec);
 
 /// What is wrong with a type's declaration of itself; nothing if all is well.
 std::optional<std::string> check_spec(const abi::Spec& spec);

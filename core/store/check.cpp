@@ -16,6 +16,7 @@
 #include "store/lineage_chunk.h"
 #include "store/packing.h"
 #include "store/queue_index.h"
+#include "store/retained_content.h"
 #include "store/schema.h"
 #include "store/state_log.h"
 #include "store/store.h"
@@ -39,6 +40,7 @@ class Check {
     part("queues", [&] { queues(); });
     part("entries", [&] { entries(); });
     part("content", [&] { content(); });
+    if (has_retained(database_.number("PRAGMA user_version"))) part("retained", [&] { retained(); });
     part("state", [&] { state(); });
     part("lineage", [&] { lineage(); });
     part("attributes", [&] { attributes(); });
@@ -144,6 +146,38 @@ class Check {
                 fmt::format("does not hold the content of connection {}, sequence {}", each.connection, each.sequence));
         }
       }
+    }
+  }
+
+  /// Nothing but replay needs it, and a power cut may take what is in the files: that is no damage.
+  void retained() {
+    const auto folder = directory_ / kRetainedFolder;
+    const auto files = read_retained_files(database_);
+    for (const auto& [number, file] : files) {
+      const auto where = fmt::format("retained/{}", retained_name(number).string());
+      if (!processors_.contains(file.processor)) {
+        found(where, fmt::format("belongs to processor {}, which is not there", file.processor));
+      }
+      for (const auto& range : file.kept) {
+        if (!connections_.contains(range.connection)) {
+          found(where, fmt::format("names connection {}, which is not there", range.connection));
+        }
+      }
+      if (file.bytes == 0) continue;
+      try {
+        if (!std::filesystem::exists(folder / retained_name(number))) throw Malformed("it is missing");
+        check_retained(*Files::of_the_system().open(folder / retained_name(number)), file.bytes, file.kept);
+      } catch (const Malformed& error) {
+        found(where, fmt::format("not all of it can be replayed: {}", error.what()), true);
+      }
+    }
+    if (!std::filesystem::exists(folder)) return;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (files.contains(retained_number(entry.path()))) continue;
+      found(fmt::format("retained/{}", entry.path().filename().string()),
+            retained_number(entry.path()) == 0 ? "is no file of Weir's"
+                                               : "is named by nothing: the next start removes it",
+            true);
     }
   }
 

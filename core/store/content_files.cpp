@@ -11,13 +11,13 @@
 #include <optional>
 
 #include "store/encoding.h"
+#include "store/piece.h"
 #include "store/store.h"
 
 namespace weir::store {
 
 namespace {
 
-constexpr std::string_view kMagic = "WEIRCNT1";
 constexpr std::size_t kWriteBuffer = 256 * 1024;
 
 class SegmentFile final : public ContentFile {
@@ -53,20 +53,6 @@ std::shared_ptr<const char> SegmentFile::map(std::uint64_t offset, std::uint64_t
     throw IoError(fmt::format("mapping content segment {}: {}", segment_, std::strerror(errno)));
   }
   return {mapping, mapping.get() + lead};
-}
-
-void put_header(char* to, std::uint64_t size, std::uint32_t crc) {
-  std::memcpy(to, kMagic.data(), kMagic.size());
-  for (unsigned i = 0; i < 8; ++i) to[8 + i] = static_cast<char>(size >> (8 * i));
-  for (unsigned i = 0; i < 8; ++i) to[16 + i] = static_cast<char>(i < 4 ? crc >> (8 * i) : 0);
-}
-
-std::uint64_t little_endian(const char* from, unsigned bytes) {
-  std::uint64_t value = 0;
-  for (unsigned i = 0; i < bytes; ++i) {
-    value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(from[i])) << (8 * i);
-  }
-  return value;
 }
 
 }  // namespace
@@ -126,7 +112,7 @@ class PieceWriter {
   External end_piece() {
     flush();
     char header[kPieceHeader];
-    put_header(header, size_, crc_);
+    put_piece_header(header, {size_, crc_, kContentPiece});
     file_->write(end_, {header, kPieceHeader});
     External external{open_, end_ + kPieceHeader, size_};
     end_ += kPieceHeader + size_;
@@ -322,13 +308,14 @@ SegmentCheck check_segment(Files& files, const std::filesystem::path& path, std:
   const auto size = file->size();
   std::string buffer(1 << 20, '\0');
   while (result.end + kPieceHeader <= size) {
-    char header[kPieceHeader];
-    file->read(result.end, header, kPieceHeader);
-    const auto piece = little_endian(header + 8, 8);
+    char bytes[kPieceHeader];
+    file->read(result.end, bytes, kPieceHeader);
+    const auto header = get_piece_header(bytes);
+    const auto piece = header ? header->size : 0;
     const auto begin = result.end + kPieceHeader;
     // What no row names may be the rest of a piece that was never finished.
     const auto is_named = begin < needed_end;
-    if (std::string_view(header, 8) != kMagic || piece > size - begin) {
+    if (!header || piece > size - begin) {
       if (is_named) result.problem = fmt::format("no content begins at offset {}", result.end);
       break;
     }
@@ -339,7 +326,7 @@ SegmentCheck check_segment(Files& files, const std::filesystem::path& path, std:
       crc = crc32c({buffer.data(), got}, crc);
       done += got;
     }
-    if (crc != static_cast<std::uint32_t>(little_endian(header + 16, 4))) {
+    if (crc != header->crc) {
       if (is_named) result.problem = fmt::format("the {} bytes at offset {} are not what was written", piece, begin);
       break;
     }

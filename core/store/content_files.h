@@ -1,8 +1,8 @@
 #pragma once
 // The segment files of content.h: who writes which, which are named by durable rows, and when one may go.
 //
-// A segment is a sequence of pieces, each with a header of 24 bytes (magic, size, CRC-32C) and its bytes.
-// External::offset points past the header. A piece that was abandoned is cut off again.
+// A segment is a sequence of pieces (piece.h). External::offset points past a piece's header. A piece that was
+// abandoned is cut off again.
 
 #include <atomic>
 #include <cstdint>
@@ -21,8 +21,6 @@
 #include "store/packing.h"
 
 namespace weir::store {
-
-inline constexpr std::uint64_t kPieceHeader = 24;
 
 /// Opens a segment's file for reading, wherever it is.
 std::shared_ptr<ContentFile> open_segment(Files& files, const std::filesystem::path& path, std::uint64_t segment);

@@ -16,10 +16,11 @@ constexpr std::uint64_t kLargestRow = 0xffff'ffffU;
 
 }  // namespace
 
-EpochWriter::EpochWriter(Database& database, ContentFiles& content, const Options& options, QueueIndex& index,
-                         std::mutex& mutex)
+EpochWriter::EpochWriter(Database& database, ContentFiles& content, RetainedContent& retained, const Options& options,
+                         QueueIndex& index, std::mutex& mutex)
     : database_(database),
       content_(content),
+      retained_(retained),
       inline_limit_(options.inline_limit),
       index_(index),
       mutex_(mutex),
@@ -47,6 +48,7 @@ void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*fai
   };
   at(Failpoint::before_content);
   write_large_contents(epoch);
+  retained_.write(epoch.retained);
   at(Failpoint::after_content);
   inserted_.clear();
   deleted_.clear();
@@ -62,6 +64,7 @@ void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*fai
     at(Failpoint::after_state);
     lineage_.write(epoch);
     write_bulletins(epoch);
+    retained_.write_rows();
     epoch_.bind(1, epoch.number).bind(2, lineage_.bytes()).run();
     at(Failpoint::before_commit);
     commit_.run();
@@ -77,6 +80,7 @@ void EpochWriter::write(const Epoch& epoch, const NameChanges& names, void (*fai
 void EpochWriter::roll_back() {
   states_.rolled_back();
   lineage_.rolled_back();
+  retained_.rolled_back();
   // SQLite may have rolled back by itself; if it cannot, the next BEGIN says so.
   if (database_.in_transaction()) {
     try {
@@ -227,6 +231,7 @@ void EpochWriter::write_bulletins(const Epoch& epoch) {
 void EpochWriter::apply(const Epoch& epoch) {
   states_.committed();
   lineage_.committed();
+  retained_.committed();
   last_row_ = pending_row_;
   const std::lock_guard lock(mutex_);
   for (auto& inserted : inserted_) {

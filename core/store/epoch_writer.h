@@ -17,6 +17,7 @@
 #include "store/lineage_table.h"
 #include "store/packing.h"
 #include "store/queue_index.h"
+#include "store/retained_content.h"
 #include "store/state_log.h"
 #include "store/store.h"
 
@@ -32,7 +33,8 @@ struct NameChanges {
 class EpochWriter {
  public:
   /// `mutex` guards `index`, which others read.
-  EpochWriter(Database& database, ContentFiles& content, const Options& options, QueueIndex& index, std::mutex& mutex);
+  EpochWriter(Database& database, ContentFiles& content, RetainedContent& retained, const Options& options,
+              QueueIndex& index, std::mutex& mutex);
 
   /// Throws DiskFull, IoError, DatabaseError; then nothing has changed.
   void write(const Epoch& epoch, const NameChanges& names, void (*failpoint)(Failpoint));
@@ -68,6 +70,7 @@ class EpochWriter {
 
   Database& database_;
   ContentFiles& content_;
+  RetainedContent& retained_;
   const std::uint64_t inline_limit_;
   QueueIndex& index_;
   std::mutex& mutex_;

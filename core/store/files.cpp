@@ -81,11 +81,8 @@ class SystemFiles final : public Files {
     return std::make_unique<SystemFile>(descriptor, path);
   }
 
-  std::unique_ptr<File> open(const std::filesystem::path& path) override {
-    const auto descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) fail("opening", path);
-    return std::make_unique<SystemFile>(descriptor, path);
-  }
+  std::unique_ptr<File> open(const std::filesystem::path& path) override { return open_as(O_RDONLY, path); }
+  std::unique_ptr<File> modify(const std::filesystem::path& path) override { return open_as(O_RDWR, path); }
 
   void remove(const std::filesystem::path& path) override {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("removing", path);
@@ -99,6 +96,13 @@ class SystemFiles final : public Files {
     ::close(descriptor);
     errno = error;
     if (result != 0) fail_sync(path);
+  }
+
+ private:
+  static std::unique_ptr<File> open_as(int flags, const std::filesystem::path& path) {
+    const auto descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+    if (descriptor < 0) fail("opening", path);
+    return std::make_unique<SystemFile>(descriptor, path);
   }
 };
 

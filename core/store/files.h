@@ -27,6 +27,7 @@ class Files {
   virtual ~Files() = default;
   virtual std::unique_ptr<File> create(const std::filesystem::path& path) = 0;  ///< must not exist
   virtual std::unique_ptr<File> open(const std::filesystem::path& path) = 0;    ///< for reading
+  virtual std::unique_ptr<File> modify(const std::filesystem::path& path) = 0;  ///< for reading and writing
   virtual void remove(const std::filesystem::path& path) = 0;                   ///< no error if it is gone
   virtual void sync_directory(const std::filesystem::path& path) = 0;
 

@@ -1,7 +1,6 @@
 #include "store/intervals.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace weir::store {
 
@@ -42,21 +41,6 @@ Intervals without(const Intervals& from, const Intervals& what) {
     if (each.count > 0) result.push_back(each);
   }
   return result;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    auto diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace weir::store

@@ -1,8 +1,6 @@
 #pragma once
 // Sets of sequences as intervals.
 
-#include <cstddef>
-#include <string_view>
 #include <vector>
 
 #include "store/store.h"
@@ -19,8 +17,5 @@ Intervals intersection(const Intervals& a, const Interval& b);
 
 /// `from` less `what`; both are normalized.
 Intervals without(const Intervals& from, const Intervals& what);
-
-/// Insertions, deletions and changes that make one text the other (Levenshtein 1966): for the nearest valid name.
-std::size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace weir::store

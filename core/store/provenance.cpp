@@ -13,6 +13,7 @@
 #include "store/intervals.h"
 #include "store/lineage_blocks.h"
 #include "store/lineage_reader.h"
+#include "store/names.h"
 #include "store/schema.h"
 
 namespace weir::store {
@@ -32,17 +33,12 @@ void add(Places& places, std::uint32_t connection, const Intervals& intervals) {
 
 std::uint32_t number_of(const std::map<std::uint32_t, std::string>& names, const std::string& name,
                         std::string_view what) {
-  const std::string* nearest = nullptr;
-  std::size_t distance = std::numeric_limits<std::size_t>::max();
+  std::vector<std::string> all;
   for (const auto& [number, known] : names) {
     if (known == name) return number;
-    if (const auto d = edit_distance(name, known); d < distance) {
-      distance = d;
-      nearest = &known;
-    }
+    all.push_back(known);
   }
-  throw std::invalid_argument(fmt::format("there is no {} \"{}\" in this data directory{}", what, name,
-                                          nearest == nullptr ? "" : fmt::format(": did you mean \"{}\"?", *nearest)));
+  throw std::invalid_argument(unknown_name(what, name, all));
 }
 
 }  // namespace

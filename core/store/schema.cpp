@@ -37,6 +37,11 @@ CREATE TABLE bulletins(row INTEGER PRIMARY KEY, time INTEGER NOT NULL, processor
   level INTEGER NOT NULL, message TEXT NOT NULL);
 )sql";
 
+constexpr const char* kSinceFormat2 = R"sql(
+CREATE TABLE retained(file INTEGER PRIMARY KEY, processor INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  begun INTEGER NOT NULL, until INTEGER NOT NULL, crc INTEGER NOT NULL, packed BLOB NOT NULL);
+)sql";
+
 }  // namespace
 
 std::string new_uuid() {
@@ -57,7 +62,7 @@ void check_directory(const std::filesystem::path& directory) {
   }
   for (const auto& entry : fs::directory_iterator(directory)) {
     const auto name = entry.path().filename().string();
-    if (name == kLockName || name == kContentFolder || name == "lost+found") continue;
+    if (name == kLockName || name == kContentFolder || name == kRetainedFolder || name == "lost+found") continue;
     // A database that was being created leaves its journals only together with the database.
     throw CannotOpen(
         fmt::format("{} is no data directory of Weir's: it has no {} and holds {}: name an empty or a new directory",
@@ -86,9 +91,14 @@ void check_format(Database& database, const std::filesystem::path& file, bool& i
 
 void create_schema(Database& database) {
   database.execute(
-      fmt::format("BEGIN IMMEDIATE; {} INSERT INTO header VALUES(1, '{}', 0, 0);"
+      fmt::format("BEGIN IMMEDIATE; {} {} INSERT INTO header VALUES(1, '{}', 0, 0);"
                   "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
-                  kSchema, new_uuid(), kApplicationId, kFormat));
+                  kSchema, kSinceFormat2, new_uuid(), kApplicationId, kFormat));
+}
+
+void upgrade_schema(Database& database) {
+  if (database.number("PRAGMA user_version") == kFormat) return;
+  database.execute(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT", kSinceFormat2, kFormat));
 }
 
 }  // namespace weir::store

@@ -10,9 +10,10 @@
 namespace weir::store {
 
 inline constexpr std::int64_t kApplicationId = 0x57656972;  ///< "Weir"
-inline constexpr std::int64_t kFormat = 1;                  ///< PRAGMA user_version
+inline constexpr std::int64_t kFormat = 2;                  ///< PRAGMA user_version
 inline constexpr const char* kDatabaseName = "weir.db";
 inline constexpr const char* kContentFolder = "content";
+inline constexpr const char* kRetainedFolder = "retained";
 inline constexpr const char* kLockName = "lock";
 
 /// Rows of tables that are clustered by (processor, number) have this rowid.
@@ -36,6 +37,14 @@ void check_format(Database& database, const std::filesystem::path& file, bool& i
 
 /// Creates the tables, with a new store id, in one transaction.
 void create_schema(Database& database);
+
+/// Brings a database of an older format to this one, in one transaction. An older Weir refuses it from then on.
+void upgrade_schema(Database& database);
+
+/// Whether the format has what is kept for replay.
+inline bool has_retained(std::int64_t format) {
+  return format >= 2;
+}
 
 /// A random UUID (RFC 4122, version 4).
 std::string new_uuid();

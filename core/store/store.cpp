@@ -15,6 +15,7 @@
 #include "store/epoch_writer.h"
 #include "store/queue_index.h"
 #include "store/reader.h"
+#include "store/retained_content.h"
 #include "store/schema.h"
 
 namespace weir::store {
@@ -46,11 +47,12 @@ class SqliteStore final : public Store {
                     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096; PRAGMA journal_size_limit={}",
                     options.synchronous_full ? "FULL" : "NORMAL", kLogSizeLimit));
     sqlite3_wal_hook(database_.handle(), &SqliteStore::count_log_pages, this);
-    if (is_new) create_schema(database_);
+    is_new ? create_schema(database_) : upgrade_schema(database_);
     auto& files = options.files != nullptr ? *options.files : Files::of_the_system();
     content_ = std::make_shared<ContentFiles>(options.directory / kContentFolder, files, options.segment_size);
     recover();
-    writer_.emplace(database_, *content_, options, index_, mutex_);
+    retained_.emplace(database_, options.directory / kRetainedFolder, files, [this] { return room() > 0; });
+    writer_.emplace(database_, *content_, *retained_, options, index_, mutex_);
     reader_.emplace(file_, options.vfs, *content_, index_, mutex_);
   }
 
@@ -120,6 +122,12 @@ class SqliteStore final : public Store {
     return reader_->read(connection, first, count);
   }
 
+  void retain(std::uint32_t processor, const Retention& retention) override { retained_->retain(processor, retention); }
+
+  BatchRef retained(std::uint32_t connection, std::uint64_t sequence) override;
+
+  std::uint64_t retained_bytes() const override { return retained_->bytes(); }
+
   std::unique_ptr<ContentWriter> write_content() override { return content_->writer(); }
 
   std::uint64_t room() const override {
@@ -151,7 +159,7 @@ class SqliteStore final : public Store {
   }
 
   void recover();
-  void check_room(const Epoch& epoch) const;
+  void make_room(const Epoch& epoch);
   void checkpoint();
   [[noreturn]] void fail(const std::string& what);
 
@@ -182,6 +190,7 @@ class SqliteStore final : public Store {
   std::uint32_t last_processor_ = 0;
   NameChanges names_;
 
+  std::optional<RetainedContent> retained_;
   std::optional<EpochWriter> writer_;
   std::optional<Reader> reader_;
 };
@@ -231,7 +240,7 @@ void SqliteStore::fail(const std::string& what) {
   throw IoError(what);
 }
 
-void SqliteStore::check_room(const Epoch& epoch) const {
+void SqliteStore::make_room(const Epoch& epoch) {
   std::uint64_t bytes = 0;
   for (const auto& change : epoch.connections) {
     for (const auto& segment : change.appended) {
@@ -243,7 +252,11 @@ void SqliteStore::check_room(const Epoch& epoch) const {
   }
   // Sources pause when the reserve is reached (room()); what is under way may use it, but for the last eighth, which
   // the write-ahead log needs so that queues can be emptied.
-  if (bytes > 0 && free_bytes() < options_.reserve / 8 + bytes) {
+  if (bytes == 0) return;
+  const auto short_of_room = [&] { return free_bytes() < options_.reserve / 8 + bytes; };
+  while (short_of_room() && retained_->give_up_oldest()) {
+  }
+  if (short_of_room()) {
     throw DiskFull(fmt::format("{}: {} bytes are free, {} are needed beyond the reserve: free some space",
                                options_.directory.string(), free_bytes(), bytes));
   }
@@ -254,7 +267,7 @@ void SqliteStore::write(const Epoch& epoch) {
   if (content_->failed()) fail("syncing content failed before: what is durable is unknown: restart");
   if (epoch.empty()) return;
   if (epoch.number <= last_epoch_) throw std::logic_error("epochs are numbered upwards");
-  check_room(epoch);
+  make_room(epoch);
   NameChanges names;
   {
     const std::lock_guard lock(mutex_);
@@ -266,7 +279,10 @@ void SqliteStore::write(const Epoch& epoch) {
     content_->remove_unnamed();
     if (log_bytes() > options_.checkpoint_bytes * kPatience) checkpoint();
   } catch (const DatabaseError& error) {
-    if (error.disk_full()) throw DiskFull(fmt::format("{}: {}", file_.string(), error.what()));
+    if (error.disk_full()) {
+      retained_->give_up_oldest();
+      throw DiskFull(fmt::format("{}: {}", file_.string(), error.what()));
+    }
     fail(fmt::format("{}: {}: what is durable is unknown: restart", file_.string(), error.what()));
   } catch (const Malformed& error) {
     fail(fmt::format("{}: {}: run `weir check`", file_.string(), error.what()));
@@ -280,6 +296,24 @@ void SqliteStore::write(const Epoch& epoch) {
   for (const auto& [number, name] : names.processors) {
     if (names_.processors[number] == name) names_.processors.erase(number);
   }
+}
+
+BatchRef SqliteStore::retained(std::uint32_t connection, std::uint64_t sequence) {
+  std::string name;
+  std::uint64_t next = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = index_.find(connection);
+    if (known == index_.end()) throw std::invalid_argument(fmt::format("there is no connection {}", connection));
+    name = known->second.id;
+    next = known->second.next;
+  }
+  if (sequence >= next) {
+    throw NotRetained(
+        fmt::format("there is no FlowFile {}:{} yet: {}", name, sequence,
+                    next == 0 ? "nothing has come by this connection" : fmt::format("the last one was {}", next - 1)));
+  }
+  return retained_->read(connection, sequence, name, *content_);
 }
 
 void SqliteStore::maintain() {
@@ -303,6 +337,14 @@ void SqliteStore::checkpoint() {
 }
 
 }  // namespace
+
+std::unique_ptr<Store> Store::open_existing(const Options& options) {
+  if (!std::filesystem::exists(options.directory / kDatabaseName)) {
+    throw CannotOpen(
+        fmt::format("{} is no data directory of Weir's: it has no {}", options.directory.string(), kDatabaseName));
+  }
+  return open(options);
+}
 
 std::unique_ptr<Store> Store::open(const Options& options) {
   const auto file = (options.directory / kDatabaseName).string();

@@ -41,6 +41,12 @@ class CannotOpen : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The content of a FlowFile is not, or no longer, kept for replay; the message says why.
+class NotRetained : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 struct Interval {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
@@ -95,6 +101,21 @@ struct IndexedAttribute {
   std::string value;
 };
 
+/// What a source put out at once, to be kept for replay, and where it went.
+struct RetainedBatch {
+  std::uint32_t processor = 0;
+  BatchRef batch;
+  std::uint32_t offset = 0;
+  std::uint32_t count = 0;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> places;  ///< connection, and the sequence of the first there
+};
+
+/// How long, and how much of it, what a source put out is kept for replay.
+struct Retention {
+  std::int64_t keep_for = 24LL * 3600 * 1'000'000'000;  ///< nanoseconds; 0: however old
+  std::uint64_t keep_bytes = 256ULL << 20;              ///< 0: nothing is kept
+};
+
 /// The net effect of everything since the last cut. One ConnectionChange a connection.
 struct Epoch {
   std::uint64_t number = 0;
@@ -103,6 +124,7 @@ struct Epoch {
   std::vector<LineageRow> lineage;
   std::vector<IndexedAttribute> attributes;
   std::vector<Bulletin> bulletins;
+  std::vector<RetainedBatch> retained;  ///< ascending in each of their places
   bool empty() const {
     return connections.empty() && states.empty() && lineage.empty() && attributes.empty() && bulletins.empty();
   }
@@ -157,6 +179,8 @@ class Store {
   /// Opens or creates a data directory, takes its lock, recovers the last durable epoch and removes what it does not
   /// name. Throws CannotOpen.
   static std::unique_ptr<Store> open(const Options& options);
+  /// The same, of a data directory that is there: creates nothing.
+  static std::unique_ptr<Store> open_existing(const Options& options);
   virtual ~Store() = default;
 
   /// UUID of the data directory, made when it was created.
@@ -181,6 +205,13 @@ class Store {
   /// Reads durable entries back: a batch with exactly `count` items; those not stored any more are empty, those that
   /// are done may be. Any thread. Throws IoError.
   virtual BatchRef read(std::uint32_t connection, std::uint64_t first, std::uint32_t count) = 0;
+  /// How much of a source's content is kept from now on. Any thread.
+  virtual void retain(std::uint32_t processor, const Retention& retention) = 0;
+  /// Reads what an epoch gave to be retained: a batch with this one FlowFile. Any thread. Throws NotRetained, IoError,
+  /// DiskFull.
+  virtual BatchRef retained(std::uint32_t connection, std::uint64_t sequence) = 0;
+  /// Of all that is retained, on disk. Any thread.
+  virtual std::uint64_t retained_bytes() const = 0;
   /// Starts a piece of content that is too large for memory. Any thread.
   virtual std::unique_ptr<ContentWriter> write_content() = 0;
   /// Free bytes on the data directory's disk beyond the reserve; 0: sources should pause.

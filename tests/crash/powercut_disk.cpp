@@ -185,6 +185,9 @@ class RecordedFiles final : public Files {
     return std::make_unique<RecordedFile>(std::move(file), disk_, path);
   }
   std::unique_ptr<File> open(const std::filesystem::path& path) override { return Files::of_the_system().open(path); }
+  std::unique_ptr<File> modify(const std::filesystem::path& path) override {
+    return std::make_unique<RecordedFile>(Files::of_the_system().modify(path), disk_, path);
+  }
   void remove(const std::filesystem::path& path) override {
     Files::of_the_system().remove(path);
     disk_.record(DiskWrite::Kind::remove, path);
@@ -269,6 +272,7 @@ void Platter::apply(const DiskWrite& write) {
 
 void Platter::lay_out_synced(const std::filesystem::path& directory) const {
   std::filesystem::create_directories(directory / "content");
+  std::filesystem::create_directories(directory / "retained");
   for (const auto& [name, image] : files_) {
     if (image.entry_synced) put(directory / name, image.synced);
   }
@@ -276,6 +280,7 @@ void Platter::lay_out_synced(const std::filesystem::path& directory) const {
 
 void Platter::lay_out_some(const std::filesystem::path& directory, std::mt19937& random) const {
   std::filesystem::create_directories(directory / "content");
+  std::filesystem::create_directories(directory / "retained");
   for (const auto& [name, image] : files_) {
     if ((!image.entry_synced || image.removed) && random() % 2 == 0) continue;
     auto bytes = image.synced;

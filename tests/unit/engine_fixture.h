@@ -89,6 +89,13 @@ class ReadWatchingStore final : public store::Store {
     before_read_(connection, first, count);
     return store_->read(connection, first, count);
   }
+  void retain(std::uint32_t processor, const store::Retention& retention) override {
+    store_->retain(processor, retention);
+  }
+  store::BatchRef retained(std::uint32_t connection, std::uint64_t sequence) override {
+    return store_->retained(connection, sequence);
+  }
+  std::uint64_t retained_bytes() const override { return store_->retained_bytes(); }
   std::unique_ptr<store::ContentWriter> write_content() override { return store_->write_content(); }
   std::uint64_t room() const override { return store_->room(); }
 

@@ -236,6 +236,44 @@ TEST_CASE("a long chain is walked without recursion") {
   CHECK(result.ok());
 }
 
+TEST_CASE("what is kept for replay is a time, a size, both or nothing, of all sources or of one") {
+  const auto retain_of = [](const std::string& own, const std::string& defaults) {
+    const auto result = load_yaml("flow: f\n" + (defaults.empty() ? "" : "defaults: {retain: " + defaults + "}\n") +
+                                  "processors:\n  in: {type: TestSource, topic: t, to: out" +
+                                  (own.empty() ? "" : ", retain: " + own) + "}\n  out: {type: TestSink, path: p}\n");
+    for (const auto& problem : result.problems) MESSAGE(to_text(problem));
+    REQUIRE(result.ok());
+    return processor(result.flows[0], "in").retain;
+  };
+  const auto plain = retain_of("", "");
+  CHECK(plain.keep_for == std::chrono::hours(24));
+  CHECK(plain.keep_bytes == 256 * MiB);
+  CHECK(plain.most_a_second == 16 * MiB);
+  CHECK_FALSE(plain.none);
+  CHECK(retain_of("none", "1h").none);
+  CHECK_FALSE(retain_of("1h", "none").none);
+  CHECK(retain_of("", "none").none);
+  CHECK(retain_of("1h", "").keep_for == std::chrono::hours(1));
+  CHECK(retain_of("1h", "").keep_bytes == 256 * MiB);
+  CHECK(retain_of("1h", "").most_a_second == 0);  // what is asked for is kept whole
+  CHECK(retain_of("", "1GiB").keep_bytes == 1024 * MiB);
+  CHECK(retain_of("", "1GiB").keep_for == std::chrono::hours(24));
+  const auto both = retain_of("{for: 2d, size: 3MiB}", "");
+  CHECK(both.keep_for == std::chrono::hours(48));
+  CHECK(both.keep_bytes == 3 * MiB);
+
+  const auto problem_of = [](const std::string& retain) {
+    return problems_of("flow: f\nprocessors:\n  in: {type: TestSource, topic: t, to: out, retain: " + retain +
+                       "}\n  out: {type: TestSink, path: p}\n");
+  };
+  CHECK(contains(problem_of("nome"), "'none'"));
+  CHECK(contains(problem_of("0s"), "expected none, a duration"));
+  CHECK(contains(problem_of("{for: 1h, much: 1MiB}"), "'retain' has no option 'much'"));
+  CHECK(contains(problem_of("{size: 0B}"), "'retain' keeps nothing"));
+  CHECK(contains(problems_of(flow_with("TestFilter", "    retain: 1h\n    drop: [success, unmatched, failure]\n")),
+                 "TestFilter has no property 'retain'"));
+}
+
 TEST_CASE("what a type does not offer cannot be asked of it") {
   const auto problems =
       problems_of(flow_with("TestFilter",

@@ -9,5 +9,6 @@ if(WEIR_TESTS)
   target_link_libraries(weir_powercut_disk PUBLIC weir_store PRIVATE weir_options)
 endif()
 weir_add_test(store_failure_test store_failure_test.cpp LIBRARIES weir_powercut_disk LABELS store TIMEOUT 300)
+weir_add_test(store_retained_test store_retained_test.cpp LIBRARIES weir_powercut_disk LABELS store TIMEOUT 300)
 weir_add_test(store_powercut_test ${PROJECT_SOURCE_DIR}/tests/crash/powercut_test.cpp LIBRARIES weir_powercut_disk
   LABELS store crash TIMEOUT 600)
