@@ -42,6 +42,7 @@ struct Login {
   std::string password;
   std::optional<TlsSettings> tls;
   std::chrono::nanoseconds timeout = std::chrono::seconds(60);  ///< of one statement
+  bool read_only = false;
 };
 
 /// Throws Misconfigured where the login does not suit the address, or names files that cannot be read.

@@ -9,7 +9,7 @@ namespace weir::db {
 std::unique_ptr<Connection> Connection::open(const Address& address, const Login& login) {
   switch (address.kind) {
     case Address::Kind::sqlite:
-      return std::make_unique<sqlite::Connection>(address.path);
+      return std::make_unique<sqlite::Connection>(address.path, login.read_only);
     case Address::Kind::postgresql:
       return std::make_unique<Postgresql>(address, login);
     case Address::Kind::mariadb:

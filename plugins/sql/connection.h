@@ -75,12 +75,34 @@ class Inserter {
   virtual std::vector<As> reads() const = 0;
 };
 
+/// The rows of one SELECT, as they come; however many they are, few are in memory.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual const std::vector<std::string>& names() const = 0;
+  virtual bool next() = 0;
+  virtual bool is_null(std::size_t column) const = 0;
+  /// Appends the value of the present row as JSON, with all its digits.
+  virtual void append_json(std::size_t column, std::string& to) const = 0;
+  /// The value, which is not NULL, as it stands in SQL: where a later Selection goes on.
+  virtual std::string literal(std::size_t column) const = 0;
+};
+
+/// What one page of a SELECT reads.
+struct Selection {
+  std::string from;                     ///< a table as it stands in SQL, or a query in parentheses
+  std::vector<std::string> order;       ///< columns that tell rows apart, in ascending order; none: as they come
+  std::vector<std::string> after = {};  ///< literals for those columns, or the first of them: only rows behind them
+  std::uint64_t limit = 0;              ///< 0: all
+  std::chrono::nanoseconds delay{0};    ///< rows whose first `order` column is younger stay for later
+};
+
 using Texts = std::vector<std::optional<std::string>>;
 
 /// One connection with at most one transaction. Used by one thread at a time, under lock().
 class Connection {
  public:
-  /// Connects, or says why not.
+  /// Connects, or says why not. A SQLite file and its directory are made, unless it is only read.
   static std::unique_ptr<Connection> open(const Address& address, const Login& login);
   virtual ~Connection() = default;
 
@@ -121,6 +143,8 @@ class Connection {
                                              const std::vector<std::string>& key) = 0;
   /// The author's own statement; `:name` takes the value of that name, and values come in the order of `names`.
   virtual std::unique_ptr<Inserter> statement(const std::string& sql, const std::vector<std::string>& names) = 0;
+  /// The rows of a selection, while nothing else is done on this connection.
+  virtual std::unique_ptr<Cursor> select(const Selection& selection) = 0;
   virtual void execute(const std::string& sql) = 0;
   /// A small statement; each ? takes a text.
   virtual std::vector<Texts> query(const std::string& sql, const std::vector<std::string>& parameters) = 0;

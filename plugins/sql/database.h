@@ -30,8 +30,9 @@ class Error : public std::runtime_error {
 
 class Database {
  public:
-  /// Opens or creates, in WAL mode, so that others read while this writes. Throws Error.
-  explicit Database(const std::string& path);
+  /// Opens or creates, in WAL mode, so that others read while this writes; to read only, opens it as it is. Throws
+  /// Error.
+  explicit Database(const std::string& path, bool read_only = false);
 
   void execute(const std::string& sql);
   /// False after SQLite has rolled a transaction back by itself, too.
@@ -62,7 +63,14 @@ class Statement {
   void reset();
   int columns() const;
   std::int64_t integer(int column) const;
+  double real(int column) const;
   std::string_view text(int column) const;
+  std::string_view blob(int column) const;
+  /// How the value is stored: SQLITE_INTEGER and so on.
+  int type(int column) const;
+  std::string_view name(int column) const;
+  /// The type that its column was declared with; nothing for an expression.
+  std::string_view declared_type(int column) const;
   explicit operator bool() const { return statement_ != nullptr; }
 
  private:

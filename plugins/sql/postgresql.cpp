@@ -129,8 +129,12 @@ void Postgresql::connect() {
   // A session that this one lost sight of ends by itself, and with it what it holds locked.
   execute(
       "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex'; "
-      "SET standard_conforming_strings = on; SET extra_float_digits = 1; SET statement_timeout = " +
-      timeout + "; SET lock_timeout = " + timeout + "; SET idle_in_transaction_session_timeout = '10min'");
+      "SET standard_conforming_strings = on; SET extra_float_digits = 1; SET idle_in_transaction_session_timeout = "
+      "'10min'; SET lock_timeout = " +
+      timeout +
+      // A query that is read as fast as the flow takes it may go on for hours.
+      (login_.read_only ? "; SET statement_timeout = 0; SET default_transaction_read_only = on"
+                        : "; SET statement_timeout = " + timeout));
 }
 
 void Postgresql::fail_to_connect(const std::string& message) const {

@@ -32,6 +32,7 @@ class Postgresql final : public ServerConnection {
   std::unique_ptr<Inserter> inserter(const std::string& table, const std::vector<Column>& columns,
                                      const std::vector<std::string>& key) override;
   std::unique_ptr<Inserter> statement(const std::string& sql, const std::vector<std::string>& names) override;
+  std::unique_ptr<Cursor> select(const Selection& selection) override;
   void execute(const std::string& sql) override;
   std::vector<Texts> query(const std::string& sql, const std::vector<std::string>& parameters) override;
 

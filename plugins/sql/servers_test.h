@@ -1,13 +1,21 @@
 #pragma once
 // Real servers for the tests of SqlSink and SqlSource: one of each kind for the whole program, started when first used.
 
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "address.h"
 #include "connection.h"
 #include "tests/servers/mariadb.h"
 #include "tests/servers/postgresql.h"
+#include "tests/servers/process.h"
 
 namespace weir::db {
 
@@ -46,6 +54,43 @@ struct OnPostgresql : Shared<testing::PostgresqlServer> {
 struct OnMariadb : Shared<testing::MariadbServer> {
   static constexpr Dialect kDialect = Dialect::mariadb;
   static void own(const std::string& sql) { execute(sql); }
+};
+
+/// `build/weir run`, one life after another, in a folder of its own.
+class Weir {
+ public:
+  explicit Weir(const std::string& flow) : folder_(testing::temporary_folder("weir-sql-flow", {})) {
+    std::ofstream(folder_ / "flow.yaml") << flow;
+  }
+  ~Weir() {
+    testing::end(process_, SIGKILL);
+    std::filesystem::remove_all(folder_);
+  }
+  void start(bool until_idle = false) {
+    const char* build = std::getenv("WEIR_BUILD");
+    std::vector<std::string> command = {std::string(build == nullptr ? "build" : build) + "/weir",
+                                        "run",
+                                        (folder_ / "flow.yaml").string(),
+                                        "--data",
+                                        (folder_ / "data").string(),
+                                        "--listen",
+                                        "127.0.0.1:0"};
+    if (until_idle) command.push_back("--until-idle");
+    process_ = testing::spawn(command, folder_ / "log");
+  }
+  void kill() { testing::end(process_, SIGKILL); }
+  /// Its exit status, once it has ended by itself.
+  int wait() {
+    int status = -1;
+    ::waitpid(process_, &status, 0);
+    process_ = -1;
+    return status;
+  }
+  std::string log() const { return testing::read_file(folder_ / "log"); }
+
+ private:
+  std::filesystem::path folder_;
+  pid_t process_ = -1;
 };
 
 }  // namespace weir::db

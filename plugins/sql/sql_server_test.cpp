@@ -2,18 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <fstream>
 #include <thread>
 
 #include "servers_test.h"
-#include "tests/servers/process.h"
 #include "weir/errors.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
@@ -406,44 +400,6 @@ ON_EVERY_SERVER("throughput is worth a look") {
     CHECK(On::rows("SELECT count(*) FROM t") == "20000");
   }
 }
-
-/// One life of `build/weir run`, in a folder of its own.
-class Weir {
- public:
-  explicit Weir(const std::string& flow) : folder_(testing::temporary_folder("weir-sql-flow", {})) {
-    std::ofstream(folder_ / "flow.yaml") << flow;
-  }
-  ~Weir() {
-    testing::end(process_, SIGKILL);
-    std::filesystem::remove_all(folder_);
-  }
-  void start(bool until_idle = false) {
-    const char* build = std::getenv("WEIR_BUILD");
-    std::vector<std::string> command = {std::string(build == nullptr ? "build" : build) + "/weir",
-                                        "run",
-                                        (folder_ / "flow.yaml").string(),
-                                        "--data",
-                                        (folder_ / "data").string(),
-                                        "--listen",
-                                        "127.0.0.1:0"};
-    if (until_idle) command.push_back("--until-idle");
-    process_ = testing::spawn(command, folder_ / "log");
-  }
-  void kill() { testing::end(process_, SIGKILL); }
-  /// Its exit status, once it has ended by itself.
-  int wait() {
-    int status = -1;
-    ::waitpid(process_, &status, 0);
-    process_ = -1;
-    return status;
-  }
-  bool running() const { return ::kill(process_, 0) == 0; }
-  std::string log() const { return testing::read_file(folder_ / "log"); }
-
- private:
-  std::filesystem::path folder_;
-  pid_t process_ = -1;
-};
 
 ON_EVERY_SERVER("exactly once over kill -9 of Weir under load, and a restart of the server") {
   NEEDS_SERVER();

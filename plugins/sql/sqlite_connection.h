@@ -12,7 +12,8 @@ namespace weir::sqlite {
 
 class Connection final : public db::Connection {
  public:
-  explicit Connection(const std::string& path) : target_(Target::open(path)), url_("sqlite:" + target_->path()) {}
+  explicit Connection(const std::string& path, bool read_only = false)
+      : target_(read_only ? Target::open_to_read(path) : Target::open(path)), url_("sqlite:" + target_->path()) {}
 
   db::Dialect dialect() const override { return db::Dialect::sqlite; }
   const std::string& url() const override { return url_; }
@@ -29,6 +30,7 @@ class Connection final : public db::Connection {
   std::unique_ptr<db::Inserter> inserter(const std::string& table, const std::vector<db::Column>& columns,
                                          const std::vector<std::string>& key) override;
   std::unique_ptr<db::Inserter> statement(const std::string& sql, const std::vector<std::string>& names) override;
+  std::unique_ptr<db::Cursor> select(const db::Selection& selection) override;
   void execute(const std::string& sql) override;
   std::vector<db::Texts> query(const std::string& sql, const std::vector<std::string>& parameters) override;
 

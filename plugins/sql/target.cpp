@@ -34,7 +34,20 @@ std::shared_ptr<Target> Target::open(const std::string& path) {
   }
 }
 
-Target::Target(std::string path) : path_(std::move(path)), database_(path_) {}
+std::shared_ptr<Target> Target::open_to_read(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  if (error) throw Misconfigured(path + ": " + error.message());
+  if (!std::filesystem::exists(absolute, error))
+    throw Unavailable("there is no file " + absolute.string() + "; it is read once it is there");
+  try {
+    return std::make_shared<Target>(absolute.string(), true);
+  } catch (const Error& failure) {
+    raise(failure, absolute.string());
+  }
+}
+
+Target::Target(std::string path, bool read_only) : path_(std::move(path)), database_(path_, read_only) {}
 
 std::uint64_t Target::begin() {
   if (!open_) {

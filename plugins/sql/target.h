@@ -21,7 +21,10 @@ class Target {
   /// Misconfigured.
   static std::shared_ptr<Target> open(const std::string& path);
 
-  explicit Target(std::string path);
+  /// A target of its own, of a file that exists and is left as it is.
+  static std::shared_ptr<Target> open_to_read(const std::string& path);
+
+  explicit Target(std::string path, bool read_only = false);
 
   const std::string& path() const { return path_; }  ///< absolute
 
