@@ -11,11 +11,11 @@
 #include <thread>
 
 #include "kafka_test.h"
+#include "tests/servers/kafka.h"
 #include "tests/servers/process.h"
 
-using weir::kafka::testing::KafkaBroker;
-using weir::kafka::testing::shared_broker;
 using weir::kafka::testing::TestClient;
+using weir::testing::KafkaBroker;
 
 namespace {
 
@@ -53,7 +53,7 @@ int number_in(const std::string& value) {
 }  // namespace
 
 TEST_CASE("over kill -9, exactly once delivers each message once and in order, at least once loses none") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   for (const char* topic : {"in", "once", "least"}) client.create_topic(topic, kPartitions);

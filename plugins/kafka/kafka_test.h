@@ -14,11 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/servers/kafka.h"
-
 namespace weir::kafka::testing {
-
-using weir::testing::KafkaBroker;
 
 struct Received {
   std::string topic;
@@ -203,12 +199,5 @@ class TestClient {
   const std::string brokers_;
   rd_kafka_t* producer_;
 };
-
-/// The broker that the cases of one test program share; null if there is none to be had.
-inline KafkaBroker* shared_broker() {
-  static const std::unique_ptr<KafkaBroker> broker =
-      KafkaBroker::available() ? std::make_unique<KafkaBroker>() : nullptr;
-  return broker.get();
-}
 
 }  // namespace weir::kafka::testing

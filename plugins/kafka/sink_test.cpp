@@ -4,16 +4,16 @@
 #include <set>
 
 #include "kafka_test.h"
+#include "tests/servers/kafka.h"
 #include "weir/errors.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
 
 extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
 
-using weir::kafka::testing::KafkaBroker;
 using weir::kafka::testing::Received;
-using weir::kafka::testing::shared_broker;
 using weir::kafka::testing::TestClient;
+using weir::testing::KafkaBroker;
 using weir::testkit::Runner;
 
 namespace {
@@ -60,7 +60,7 @@ weir::testkit::Options exactly_once_as(const std::string& name) {
 }  // namespace
 
 TEST_CASE("each record becomes a message, in order for each key, with headers and partitions from expressions") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   client.create_topic("records", 3);
@@ -93,7 +93,7 @@ TEST_CASE("each record becomes a message, in order for each key, with headers an
 }
 
 TEST_CASE("a whole FlowFile becomes one message, whatever it holds; a tombstone has no value") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   client.create_topic("whole");
@@ -108,7 +108,7 @@ TEST_CASE("a whole FlowFile becomes one message, whatever it holds; a tombstone 
 }
 
 TEST_CASE("what makes no message goes to failure alone: no key, no such topic, no such partition, too large") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   const std::string large(1'200'000, 'x');
@@ -144,7 +144,7 @@ TEST_CASE("what makes no message goes to failure alone: no key, no such topic, n
 }
 
 TEST_CASE("of a batch that is too large for its topic, only the message that is too large goes to failure") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   for (const bool exactly_once : {false, true}) {
@@ -166,7 +166,7 @@ TEST_CASE("of a batch that is too large for its topic, only the message that is 
 }
 
 TEST_CASE("a topic that the flow names and that does not exist is waited for") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   Runner runner(type(),
@@ -190,7 +190,7 @@ TEST_CASE("a topic that the flow names and that does not exist is waited for") {
 }
 
 TEST_CASE("FlowFiles are held until the brokers have them, over a broker that is down at start and dies midway") {
-  if (shared_broker() == nullptr) return;
+  if (KafkaBroker::shared() == nullptr) return;
   KafkaBroker broker({}, false);
   Runner runner(type(), settings(broker.brokers(), "topic: t\noptions: {reconnect.backoff.max.ms: '300'}\n"));
   for (int i = 0; i < 10; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
@@ -212,7 +212,7 @@ TEST_CASE("FlowFiles are held until the brokers have them, over a broker that is
 }
 
 TEST_CASE("exactly once: what was committed before a crash is not sent again, and its outcome is repeated") {
-  auto* broker = shared_broker();
+  auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
   TestClient client(broker->brokers());
   static int number = 0;
@@ -251,7 +251,7 @@ TEST_CASE("exactly once: what was committed before a crash is not sent again, an
 }
 
 TEST_CASE("exactly once: one that is fenced, and a broker that dies, cost nothing and repeat nothing") {
-  if (shared_broker() == nullptr) return;
+  if (KafkaBroker::shared() == nullptr) return;
   KafkaBroker broker;
   std::string id;
   {
@@ -291,7 +291,7 @@ TEST_CASE("exactly once: one that is fenced, and a broker that dies, cost nothin
 }
 
 TEST_CASE("exactly once: a broker that is down at start is waited for before any input is taken") {
-  if (shared_broker() == nullptr) return;
+  if (KafkaBroker::shared() == nullptr) return;
   CHECK_THROWS_AS(Runner(type(), settings("127.0.0.1:9", "topic: t\n"), exactly_once_as("processor")),
                   weir::Unavailable);
 }

@@ -1,12 +1,12 @@
 #include "tests/servers/kafka.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -24,13 +24,12 @@ std::string script(const char* name) {
 
 bool KafkaBroker::available() {
   static const bool ready = [] {
-    auto name = (std::filesystem::temp_directory_path() / "weir-kafka-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-    const auto output = std::filesystem::path(name) / "prepare.log";
+    const auto folder = temporary_folder("weir-kafka");
+    const auto output = folder / "prepare.log";
     int status = 0;
     ::waitpid(spawn({script("prepare")}, output), &status, 0);
     auto text = read_file(output);
-    std::filesystem::remove_all(name);
+    std::filesystem::remove_all(folder);
     while (text.ends_with('\n')) text.pop_back();
     if (status != 0) std::printf("SKIPPED: %s\n", text.substr(text.rfind('\n') + 1).c_str());
     return status == 0;
@@ -38,10 +37,13 @@ bool KafkaBroker::available() {
   return ready;
 }
 
+KafkaBroker* KafkaBroker::shared() {
+  static const std::unique_ptr<KafkaBroker> broker = available() ? std::make_unique<KafkaBroker>() : nullptr;
+  return broker.get();
+}
+
 KafkaBroker::KafkaBroker(std::vector<std::string> properties, bool started) : properties_(std::move(properties)) {
-  auto name = (std::filesystem::temp_directory_path() / "weir-kafka-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-  folder_ = name;
+  folder_ = temporary_folder("weir-kafka");
   // Another process may take a port in between.
   for (int attempt = 0;; ++attempt) {
     port_ = free_port();

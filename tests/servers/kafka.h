@@ -15,6 +15,8 @@ class KafkaBroker {
   /// True if it can be had: Java is installed, and the jars are there or could be downloaded. If not, prints a line
   /// "SKIPPED: …".
   static bool available();
+  /// The broker that the cases of one test program share; null if there is none to be had.
+  static KafkaBroker* shared();
 
   /// Starts it, which takes a few seconds. `properties` are further lines of server.properties. Throws
   /// std::runtime_error with its log if it does not start. `started` false: only takes the ports and the folder.
