@@ -15,6 +15,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
+/// Before 2.3.0, librdkafka aborts the process when a consumer that leads its group ends before its first assignment is
+/// made (librdkafka issue 4312, cooperative-sticky only). There the group rebalances all at once, by `range`.
+const bool kCooperative = rd_kafka_version() >= 0x02030000;
 constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
 constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
 constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
@@ -66,7 +69,7 @@ Consumer::Consumer(ConsumerSettings settings, Context context, Positions positio
   start_time_ = parse_time(settings_.start);
   Configuration configuration(settings_.connection, *this);
   configuration.set("group.id", settings_.group);
-  configuration.set("partition.assignment.strategy", "cooperative-sticky");
+  configuration.set("partition.assignment.strategy", kCooperative ? "cooperative-sticky" : "range");
   configuration.set("isolation.level", settings_.isolation);
   configuration.set("enable.auto.commit", "false");
   configuration.set("enable.auto.offset.store", "false");
@@ -312,8 +315,7 @@ void Consumer::drop_buffered(const std::set<Partition>& partitions) {
 
 void Consumer::assign(rd_kafka_topic_partition_list_t* list) {
   if (!resolve(list)) return;  // stopping
-  if (const auto error = text_of(rd_kafka_incremental_assign(client_.get(), list)); !error.empty())
-    return say(Level::warning, "taking partitions: " + error);
+  if (const auto error = take_up(list); !error.empty()) return say(Level::warning, "taking partitions: " + error);
   if (paused_) rd_kafka_pause_partitions(client_.get(), list);
   {
     const std::lock_guard lock(mutex_);
@@ -356,7 +358,27 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
       to_commit_.erase(partition);
     }
   }
+  give_up(list);
+}
+
+std::string Consumer::take_up(rd_kafka_topic_partition_list_t* list) {
+  if (kCooperative) return text_of(rd_kafka_incremental_assign(client_.get(), list));
+  const auto error = rd_kafka_assign(client_.get(), list);
+  return error == RD_KAFKA_RESP_ERR_NO_ERROR ? std::string() : rd_kafka_err2str(error);
+}
+
+void Consumer::give_up(rd_kafka_topic_partition_list_t* list) {
+  if (kCooperative) {
+    text_of(rd_kafka_incremental_unassign(client_.get(), list));
+  } else {
+    rd_kafka_assign(client_.get(), nullptr);  // all of them are taken away
+  }
+}
+
+std::string Consumer::go_on_at(rd_kafka_topic_partition_list_t* list) {
+  if (!kCooperative) return text_of(rd_kafka_seek_partitions(client_.get(), list, kRequest));
   text_of(rd_kafka_incremental_unassign(client_.get(), list));
+  return text_of(rd_kafka_incremental_assign(client_.get(), list));
 }
 
 /// Asked again until it is known or the consumer ends.
@@ -455,8 +477,7 @@ void Consumer::out_of_range(const Partition& partition, const std::string& text)
                                        : "The topic was made anew, or its end was lost") +
                          ". Reading goes on at " + std::to_string(low));
   const auto list = list_of({{partition, low}});
-  text_of(rd_kafka_incremental_unassign(client_.get(), list.get()));
-  if (const auto error = text_of(rd_kafka_incremental_assign(client_.get(), list.get())); !error.empty())
+  if (const auto error = go_on_at(list.get()); !error.empty())
     say(Level::error, to_string(partition) + " cannot be read on: " + error);
 }
 

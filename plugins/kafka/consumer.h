@@ -73,6 +73,9 @@ class Consumer final : public Trouble {
   void handle(Message message);
   void assign(rd_kafka_topic_partition_list_s* list);
   void revoke(rd_kafka_topic_partition_list_s* list, bool lost);
+  std::string take_up(rd_kafka_topic_partition_list_s* list);  ///< returns what went wrong
+  void give_up(rd_kafka_topic_partition_list_s* list);
+  std::string go_on_at(rd_kafka_topic_partition_list_s* list);  ///< at other offsets; returns what went wrong
   bool resolve(rd_kafka_topic_partition_list_s* list);
   bool find_start(const Partition& partition, std::int64_t& offset);
   void out_of_range(const Partition& partition, const std::string& text);

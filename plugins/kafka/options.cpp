@@ -29,7 +29,8 @@ const std::map<std::string_view, std::string_view> kDecided = {
     {"enable.auto.offset.store", "offsets are committed when a durable epoch has what was read"},
     {"auto.commit.enable", "offsets are committed when a durable epoch has what was read"},
     {"enable.partition.eof", "the processor needs it on"},
-    {"partition.assignment.strategy", "the processor uses cooperative-sticky"},
+    {"partition.assignment.strategy",
+     "the processor uses cooperative-sticky, or range where librdkafka is older than 2.3"},
     {"transactional.id", "it follows from `delivery: exactly_once`"},
     {"enable.idempotence", "the sink's order depends on it being on"},
     {"enable.gapless.guarantee", "the sink's own promise is wider"}};
