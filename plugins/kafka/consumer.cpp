@@ -376,9 +376,25 @@ void Consumer::give_up(rd_kafka_topic_partition_list_t* list) {
 }
 
 std::string Consumer::go_on_at(rd_kafka_topic_partition_list_t* list) {
-  if (!kCooperative) return text_of(rd_kafka_seek_partitions(client_.get(), list, kRequest));
-  text_of(rd_kafka_incremental_unassign(client_.get(), list));
-  return text_of(rd_kafka_incremental_assign(client_.get(), list));
+  if (kCooperative) {
+    text_of(rd_kafka_incremental_unassign(client_.get(), list));
+    return text_of(rd_kafka_incremental_assign(client_.get(), list));
+  }
+  // A seek does not wake a partition that has failed: all are assigned anew, the others where they are.
+  const auto all = owned_list();
+  rd_kafka_position(client_.get(), all.get());
+  {
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < all->cnt; ++i) {
+      auto& element = all->elems[i];
+      if (element.offset < 0) element.offset = positions_[partition_of(element)].next;  // nothing was polled of it yet
+      if (const auto* changed = rd_kafka_topic_partition_list_find(list, element.topic, element.partition))
+        element.offset = changed->offset;
+    }
+  }
+  const auto error = take_up(all.get());
+  if (paused_) rd_kafka_pause_partitions(client_.get(), all.get());
+  return error;
 }
 
 /// Asked again until it is known or the consumer ends.
