@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace weir::file {
@@ -33,7 +34,11 @@ class PlainStream final : public ByteStream {
 /// before it has been handed out.
 class PackedStream : public ByteStream {
  public:
-  PackedStream(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)), packed_(256 * 1024) {}
+  /// `first`: bytes that were read of the stream already.
+  PackedStream(std::unique_ptr<ByteStream> source, std::string path, std::string_view first)
+      : path_(std::move(path)), packed_(256 * 1024), end_(first.size()), source_(std::move(source)), consumed_(end_) {
+    std::copy(first.begin(), first.end(), packed_.begin());
+  }
 
   std::size_t read(char* to, std::size_t size) final {
     std::size_t done = 0;
@@ -63,7 +68,6 @@ class PackedStream : public ByteStream {
   }
   std::size_t available() const { return end_ - begin_; }
 
-  Fd fd_;
   std::string path_;
   std::vector<char> packed_;
   std::size_t begin_ = 0;
@@ -73,19 +77,21 @@ class PackedStream : public ByteStream {
  private:
   void refill() {
     begin_ = 0;
-    end_ = read_fully(fd_, packed_.data(), packed_.size(), path_);
+    end_ = source_->read(packed_.data(), packed_.size());
     at_end_ = end_ < packed_.size();
     consumed_ += end_;
   }
 
-  std::uint64_t consumed_ = 0;
+  std::unique_ptr<ByteStream> source_;
+  std::uint64_t consumed_;
   std::uint64_t unpacked_ = 0;
   std::optional<std::string> damage_;
 };
 
 class GzipStream final : public PackedStream {
  public:
-  GzipStream(Fd fd, std::string path) : PackedStream(std::move(fd), std::move(path)) {
+  GzipStream(std::unique_ptr<ByteStream> source, std::string path, std::string_view first)
+      : PackedStream(std::move(source), std::move(path), first) {
     if (inflateInit2(&z_, 15 + 16) != Z_OK) throw std::bad_alloc();
   }
   ~GzipStream() override { inflateEnd(&z_); }
@@ -129,7 +135,8 @@ class GzipStream final : public PackedStream {
 
 class ZstdStream final : public PackedStream {
  public:
-  ZstdStream(Fd fd, std::string path) : PackedStream(std::move(fd), std::move(path)), z_(ZSTD_createDStream()) {
+  ZstdStream(std::unique_ptr<ByteStream> source, std::string path, std::string_view first)
+      : PackedStream(std::move(source), std::move(path), first), z_(ZSTD_createDStream()) {
     if (z_ == nullptr) throw std::bad_alloc();
     // As large as zstd writes with --long=31: a file that any zstd made can be read.
     ZSTD_DCtx_setParameter(z_.get(), ZSTD_d_windowLogMax, 31);
@@ -164,18 +171,17 @@ class ZstdStream final : public PackedStream {
 
 }  // namespace
 
-std::unique_ptr<ByteStream> open_stream(Fd fd, const std::string& path, std::uint64_t offset, bool unpack) {
-  unsigned char magic[4] = {};
-  const auto size = read_at(fd, reinterpret_cast<char*>(magic), sizeof magic, 0, path);
-  const bool gzip = unpack && size >= 3 && magic[0] == 0x1f && magic[1] == 0x8b && magic[2] == 8;
-  const bool zstd = unpack && size == 4 && magic[0] == 0x28 && magic[1] == 0xb5 && magic[2] == 0x2f && magic[3] == 0xfd;
-  if (!gzip && !zstd) return std::make_unique<PlainStream>(std::move(fd), path, offset);
-
+std::unique_ptr<ByteStream> unpacked(std::unique_ptr<ByteStream> packed, const std::string& path,
+                                     std::uint64_t offset) {
+  char bytes[4];
+  const std::string_view first(bytes, packed->read(bytes, sizeof bytes));
   std::unique_ptr<ByteStream> stream;
-  if (gzip) {
-    stream = std::make_unique<GzipStream>(std::move(fd), path);
+  if (first.starts_with("\x1f\x8b\x08")) {
+    stream = std::make_unique<GzipStream>(std::move(packed), path, first);
+  } else if (first == "\x28\xb5\x2f\xfd") {
+    stream = std::make_unique<ZstdStream>(std::move(packed), path, first);
   } else {
-    stream = std::make_unique<ZstdStream>(std::move(fd), path);
+    return nullptr;
   }
   std::vector<char> skipped(256 * 1024);
   while (offset > 0) {
@@ -184,6 +190,16 @@ std::unique_ptr<ByteStream> open_stream(Fd fd, const std::string& path, std::uin
     offset -= n;
   }
   return stream;
+}
+
+std::unique_ptr<ByteStream> open_stream(Fd fd, const std::string& path, std::uint64_t offset, bool unpack) {
+  if (unpack) {
+    Fd again(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!again) fail("read", path, errno);
+    // Both descriptors share one position, which a plain stream sets for itself.
+    if (auto stream = unpacked(std::make_unique<PlainStream>(std::move(again), path, 0), path, offset)) return stream;
+  }
+  return std::make_unique<PlainStream>(std::move(fd), path, offset);
 }
 
 }  // namespace weir::file

@@ -1,5 +1,6 @@
 #pragma once
-// The bytes of a file as they are meant: gzip and zstd, known by their first bytes, are unpacked on the way.
+// The bytes of a file, or of another stream, as they are meant: gzip and zstd, known by their first bytes, are unpacked
+// on the way.
 
 #include <cstdint>
 #include <memory>
@@ -25,9 +26,13 @@ class ByteStream {
   virtual bool compressed() const = 0;
 };
 
+/// Unpacks what `packed` gives, if its first bytes are those of gzip or zstd, and skips to `offset` of the unpacked
+/// bytes; null if it is neither. `path` is for messages. All members of a gzip stream and all frames of a zstd stream
+/// are read.
+std::unique_ptr<ByteStream> unpacked(std::unique_ptr<ByteStream> packed, const std::string& path, std::uint64_t offset);
+
 /// Reads `fd` from `offset` on, which counts unpacked bytes: in a compressed file what lies before is unpacked and
-/// skipped; without `unpack` every file is read as it is. `path` is for messages. All members of a gzip file and all
-/// frames of a zstd file are read.
+/// skipped; without `unpack` every file is read as it is. See unpacked().
 std::unique_ptr<ByteStream> open_stream(Fd fd, const std::string& path, std::uint64_t offset, bool unpack);
 
 }  // namespace weir::file

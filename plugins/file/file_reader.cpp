@@ -1,21 +1,12 @@
 #include "file_reader.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
 #include <ctime>
-
-#include "plugins/common/line_cutter.h"
 
 namespace weir::file {
 
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::uint64_t kPiece = 1 * MiB;     ///< of content too large for one piece
-constexpr std::uint64_t kInMemory = 8 * MiB;  ///< content up to this size is read in one piece
 
 std::string utc_time(std::int64_t nanoseconds) {
   const std::time_t seconds = nanoseconds / 1'000'000'000;
@@ -29,296 +20,48 @@ std::string utc_time(std::int64_t nanoseconds) {
 
 }  // namespace
 
-FileReader::FileReader(const ReadOptions& options, std::string path, Position position)
+FileReader::FileReader(const FileReadOptions& options, std::string path, Position position)
     : options_(options), path_(std::move(path)), position_(position) {
   fd_ = open_file(path_, O_RDONLY);
   status_ = status(fd_, path_);
   position_.device = status_.st_dev;
   position_.inode = status_.st_ino;
   position_.done = false;
-  stream_ = open_stream(open_file(path_, O_RDONLY), path_, position_.offset, options_.unpack);
-  if (options_.format == Format::json_array) scanner_.emplace(position_.offset > 0);
-  block_offset_ = position_.offset;
   name_ = name_of(path_);
   directory_ = directory_of(absolute(path_));
   if (directory_.back() != '/') directory_ += '/';
   const bool below = directory_.size() > options_.root.size() && directory_.starts_with(options_.root);
   relative_ = below ? directory_.substr(options_.root.size()) : "./";
+  reader_.emplace(options_.content, static_cast<const Content&>(*this), Progress{position_.offset, position_.line});
 }
 
 bool FileReader::read(Session& session, bool last, const std::function<void(const std::string&)>& warn) {
-  warn_ = warn;
-  at_end_ = false;
   status_ = status(fd_, path_);
-  position_.size = static_cast<std::uint64_t>(status_.st_size);
+  position_.size = size();
   position_.modified = modified(status_);
   if (position_.start.length < Fingerprint::kLength) position_.start = fingerprint(fd_, path_);
   session.event("RECEIVE", file_uri(path_));
-
-  if (options_.format == Format::whole) {
-    read_whole(session);
-    return position_.done = true;
-  }
-  if (position_.offset == 0 && carry_.empty() && block_.empty()) skip_byte_order_mark();
-  bool more = true;
-  while (more && !session.over_budget()) {
-    more = options_.format == Format::json_array ? read_array(session) : read_lines(session, last);
-  }
-  if (more) return false;
-  position_.done = true;
-  return true;
+  const bool ended = reader_->read(session, last, warn);
+  position_.offset = reader_->progress().offset;
+  position_.line = reader_->progress().line;
+  position_.done = ended || position_.done;
+  return ended;
 }
 
-/// Reads from the stream; where compressed data breaks off, remembers why and is at the end.
-std::size_t FileReader::fill(char* to, std::size_t size) {
-  std::size_t n = 0;
-  if (damage_) return n;
-  try {
-    n = stream_->read(to, size);
-    at_end_ = n < size;
-    if (at_end_ && stream_->compressed()) stream_->read(to + n, size - n);  // nothing, or why there is no more
-  } catch (const Broken& broken) {
-    damage_ = broken.what();
-    at_end_ = true;
-  }
-  return n;
+std::unique_ptr<ByteStream> FileReader::open(std::uint64_t offset) const {
+  return open_stream(open_file(path_, O_RDONLY), path_, offset, options_.unpack);
 }
 
-void FileReader::skip_byte_order_mark() {
-  char start[3];
-  const auto n = fill(start, sizeof start);
-  if (std::string_view(start, n) == kByteOrderMark) {
-    position_.offset += n;
-    block_offset_ += n;
-  } else if (scanner_) {
-    block_.assign(start, n);
-  } else {
-    carry_.assign(start, n);
-  }
-}
-
-/// Room for what is left of a plain file, and one byte more to see its end by; at most a chunk.
-std::uint64_t FileReader::next_room() const {
-  if (stream_->compressed()) return std::max<std::uint64_t>(options_.chunk_size, carry_.size() + 1);
-  const auto size = static_cast<std::uint64_t>(status_.st_size);
-  const auto left = size > position_.offset ? size - position_.offset : 0;
-  return std::max<std::uint64_t>(std::min(options_.chunk_size, left + 1), carry_.size() + 1);
-}
-
-bool FileReader::read_lines(Session& session, bool last) {
-  const auto undo_point = session.mark();
-  const auto room = next_room();
-  const auto file = session.create();
-  char* const bytes = session.append(file, room);
-  std::memcpy(bytes, carry_.data(), carry_.size());
-  const auto size = carry_.size() + fill(bytes + carry_.size(), room - carry_.size());
-
-  auto cut = whole_lines({bytes, size});
-  if (cut == 0 && !at_end_) {
-    carry_.clear();
-    return read_long_line(session, file, size, last);
-  }
-  if (at_end_ && last && !damage_) cut = size;
-  carry_.assign(bytes + cut, size - cut);
-  if (cut == 0) {
-    session.undo(undo_point);
-  } else {
-    emit_lines(session, file, bytes, cut);
-  }
-  if (!at_end_) return true;
-  if (damage_) fail_rest(session, *damage_);
-  return false;
-}
-
-bool FileReader::read_long_line(Session& session, FlowFile file, std::uint64_t size, bool last) {
-  const auto line_start = position_;
-  while (true) {
-    char* const bytes = session.append(file, options_.chunk_size);
-    const auto n = fill(bytes, options_.chunk_size);
-    const auto line = first_line({bytes, n});
-    const bool ended = !line.empty() && line.back() == '\n';
-    size += line.size();
-    session.shrink(file, size);
-    if (!ended && !at_end_) continue;
-    carry_.assign(bytes + line.size(), n - line.size());
-    if (!ended && !last && !damage_) {
-      // Its end is still to be written: read it again then, from where it begins.
-      position_ = line_start;
-      session.drop(file, {});
-      stream_ = open_stream(open_file(path_, O_RDONLY), path_, position_.offset, options_.unpack);
-      carry_.clear();
-      return false;
-    }
-    break;
-  }
-  describe(session, file);
-  position_.offset += size;
-  position_.line += 1;
-  std::optional<std::string> objection = damage_;
-  if (!objection && size > options_.max_line) {
-    objection = "line " + std::to_string(position_.line) + " of " + path_ + " has " + std::to_string(size) +
-                " bytes: longer than max_line, " + format_bytes(options_.max_line);
-  }
-  if (objection) {
-    warn_(*objection);
-    session.reject(file, *objection);
-  } else {
-    session.transfer(file, kSuccess);
-  }
-  return !at_end_;
-}
-
-void FileReader::emit_lines(Session& session, FlowFile chunk, char* begin, std::size_t size) {
-  const bool drop_blank = options_.format == Format::ndjson;
-  const auto lines = count_lines(begin, size, drop_blank);
-  session.shrink(chunk, lines.size);
-  const bool as_chunk = !options_.each && lines.size > 0;
-  if (as_chunk) {
-    describe(session, chunk);
-    session.records(chunk, static_cast<std::uint32_t>(lines.count));
-    session.transfer(chunk, kSuccess);
-  }
-  position_.offset += size;
-  position_.line += lines.seen;
-  if (as_chunk) return;
-  std::uint64_t offset = 0;
-  for (std::string_view rest(begin, lines.size); !rest.empty();) {
-    const auto line = first_line(rest);
-    rest.remove_prefix(line.size());
-    auto content = line.size();
-    if (content > 0 && line[content - 1] == '\n') --content;
-    if (content > 0 && line[content - 1] == '\r') --content;
-    const auto file = session.create();
-    session.share(file, chunk, offset, content);
-    describe_place(session, file);
-    session.transfer(file, kSuccess);
-    offset += line.size();
-  }
-  session.drop(chunk, {});
-}
-
-bool FileReader::read_array(Session& session) {
-  std::string lines;
-  std::uint32_t count = 0;
-  auto end = position_.offset;     // in the stream, behind the last whole element
-  std::size_t element = scanned_;  // where the element that is being scanned begins, in block_
-  const auto broken = [&](const std::string& why, std::size_t at) {
-    emit_records(session, lines, count, end);
-    fail_rest(session, path_ + " " + why + ", at byte " + std::to_string(block_offset_ + at));
-    return false;
-  };
-  while (lines.size() < options_.chunk_size) {
-    const auto step = scanner_->next(block_, scanned_);
-    scanned_ = step.position;
-    switch (step.event) {
-      case ArrayScanner::Event::begin:
-        element = step.position;
-        break;
-      case ArrayScanner::Event::end:
-        append_as_line(lines, std::string_view(block_).substr(element, step.position - element));
-        ++count;
-        end = block_offset_ + step.position;
-        element = step.position;
-        break;
-      case ArrayScanner::Event::closed:
-        end = block_offset_ + step.position;
-        break;
-      case ArrayScanner::Event::broken:
-        return broken(scanner_->what(), step.position);
-      case ArrayScanner::Event::more: {
-        if (scanner_->in_element() && block_.size() - element > options_.max_line)
-          return broken("has an element larger than max_line, " + format_bytes(options_.max_line), element);
-        if (at_end_) {
-          if (damage_) return broken("cannot be read further: " + *damage_, block_.size());
-          if (!scanner_->closed()) return broken("ends inside its array", block_.size());
-          emit_records(session, lines, count, end);
-          return false;
-        }
-        const auto keep = scanner_->in_element() ? element : block_.size();
-        block_.erase(0, keep);
-        block_offset_ += keep;
-        scanned_ -= keep;
-        element = 0;
-        const auto old = block_.size();
-        block_.resize(old + kPiece / 4);
-        block_.resize(old + fill(block_.data() + old, kPiece / 4));
-      }
-    }
-  }
-  emit_records(session, lines, count, end);
-  return true;
-}
-
-void FileReader::emit_records(Session& session, std::string_view lines, std::uint32_t count, std::uint64_t end) {
-  if (count > 0) {
-    const auto chunk = session.create();
-    session.append(chunk, lines);
-    const auto offset = position_.offset;
-    emit_lines(session, chunk, const_cast<char*>(chunk.content().data()), lines.size());
-    position_.offset = offset;
-  }
-  position_.offset = end;
-}
-
-void FileReader::fail_rest(Session& session, const std::string& why) {
-  warn_(why);
-  if (!carry_.empty() && damage_) {
-    const auto file = session.create();
-    session.append(file, carry_);
-    describe(session, file);
-    session.reject(file, why);
-    position_.offset += carry_.size();
-    carry_.clear();
-    return;
-  }
-  if (damage_ && !scanner_) return;
-  const auto rest = open_stream(open_file(path_, O_RDONLY), path_, position_.offset, options_.unpack);
-  const auto file = session.create();
-  std::uint64_t size = 0;
-  try {
-    for (std::size_t n = kPiece; n == kPiece; size += n) {
-      n = rest->read(session.append(file, kPiece), kPiece);
-      session.shrink(file, size + n);
-    }
-  } catch (const Broken&) {
-    session.shrink(file, size);
-  }
-  describe(session, file);
-  if (size == 0) return session.drop(file, {});
-  session.reject(file, why);
-  position_.offset += size;
-}
-
-void FileReader::read_whole(Session& session) {
-  const auto file = session.create();
-  const auto known = static_cast<std::uint64_t>(status_.st_size);
-  const auto piece = !stream_->compressed() && known < kInMemory ? known + 1 : kPiece;
-  std::uint64_t size = 0;
-  while (!at_end_) {
-    const auto n = fill(session.append(file, piece), piece);
-    session.shrink(file, size + n);
-    size += n;
-  }
-  describe(session, file);
-  position_.offset = size;
-  if (!damage_) return session.transfer(file, kSuccess);
-  warn_(*damage_);
-  session.reject(file, *damage_);
-}
-
-void FileReader::describe(Session& session, FlowFile file) {
-  describe_place(session, file);
-  session.set(file, "file.modified", utc_time(position_.modified));
-  session.set(file, "file.offset", std::to_string(position_.offset));
-  session.set(file, "file.size", std::to_string(position_.size));
-  if (options_.format != Format::whole) session.set(file, "fragment.index", std::to_string(position_.line));
-}
-
-/// What every line has too: these are set millions of times a second.
-void FileReader::describe_place(Session& session, FlowFile file) {
+void FileReader::describe(Session& session, FlowFile file) const {
   session.set(file, "absolute.path", directory_);
   session.set(file, "filename", name_);
   session.set(file, "path", relative_);
+}
+
+void FileReader::describe_chunk(Session& session, FlowFile file, std::uint64_t offset) const {
+  session.set(file, "file.modified", utc_time(position_.modified));
+  session.set(file, "file.offset", std::to_string(offset));
+  session.set(file, "file.size", std::to_string(position_.size));
 }
 
 }  // namespace weir::file

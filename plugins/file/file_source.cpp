@@ -52,10 +52,10 @@ FileSource::FileSource(FileSourceSettings settings) : settings_(std::move(settin
                         settings_.after);
   if (settings_.tail && (settings_.format == "whole" || settings_.format == "json_array"))
     throw Misconfigured("tail: true needs format: lines or ndjson");
-  options_.format = format_of(settings_.format);
-  options_.each = settings_.emit == "each";
-  options_.chunk_size = settings_.chunk_size;
-  options_.max_line = settings_.max_line;
+  options_.content.format = format_of(settings_.format);
+  options_.content.each = settings_.emit == "each";
+  options_.content.chunk_size = settings_.chunk_size;
+  options_.content.max_line = settings_.max_line;
   options_.unpack = settings_.decompress;
 }
 

@@ -61,7 +61,7 @@ class FileSource final : public Source {
   void warn_once(const std::string& path, const std::string& message);
 
   FileSourceSettings settings_;
-  ReadOptions options_;
+  FileReadOptions options_;
   Context context_;
   bool loaded_ = false;
   std::uint64_t sessions_ = 0;  ///< counts as state does: another number there means that a session was rolled back
