@@ -30,6 +30,10 @@ void print(const flow::Problem& problem) {
   fmt::print(stderr, "{}", text);
 }
 
+void warn(const plugin::Refusal& refusal) {
+  fmt::print(stderr, "weir: warning: plugin {}\n", to_string(refusal));
+}
+
 std::map<std::string, std::string> parse_parameters(const std::vector<std::string>& given,
                                                     std::vector<flow::Problem>& problems) {
   std::map<std::string, std::string> parameters;
@@ -60,12 +64,11 @@ std::string listed(const std::vector<std::string>& names) {
 }  // namespace
 
 void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry) {
-  for (const auto& refusal : plugin::load(plugin::search_path(folders), registry))
-    fmt::print(stderr, "weir: warning: plugin {}\n", to_string(refusal));
+  for (const auto& refusal : plugin::load(plugin::search_path(folders), registry)) warn(refusal);
 }
 
 void load_flows(const ValidateOptions& options, Loaded& loaded) {
-  load_plugins(options.plugins, loaded.registry);
+  plugin::offer(plugin::search_path(options.plugins), loaded.registry, warn);
   flow::LoadOptions load_options;
   load_options.registry = &loaded.registry;
   load_options.surroundings = flow::process_surroundings();

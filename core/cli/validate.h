@@ -23,10 +23,10 @@ struct Loaded {
   bool ok = false;  ///< no errors: the flows can run
 };
 
-/// Loads the plugins that are found; those refused are warnings on standard error.
+/// Loads all plugins that are found; those refused are warnings on standard error.
 void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry);
 
-/// Loads flows for `weir run`. Warnings are written too, and do not stop it.
+/// Loads flows for `weir run`, and the plugins that they use. Warnings are written too, and do not stop it.
 void load_flows(const ValidateOptions& options, Loaded& loaded);
 
 /// Returns the exit status: 0 the flows can run (perhaps with warnings), 2 they cannot.

@@ -213,11 +213,14 @@ void Engine::stop() {
   }
 }
 
-bool Engine::everything_ended() const {
-  return active_ == 0 && !dirty_ && epochs_.last == epoch_number_ &&
-         std::all_of(instances_.begin(), instances_.end(), [](const auto& instance) {
+bool Engine::nothing_will_run() const {
+  return active_ == 0 && std::all_of(instances_.begin(), instances_.end(), [](const auto& instance) {
            return instance->status == Instance::Status::finished || instance->status == Instance::Status::stopped;
          });
+}
+
+bool Engine::everything_ended() const {
+  return !dirty_ && epochs_.last == epoch_number_ && nothing_will_run();
 }
 
 bool Engine::wait(Duration at_most) {

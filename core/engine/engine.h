@@ -141,6 +141,7 @@ class Engine {
   void create(Instance& instance);
   void start_processor(Instance& instance);
   void fail(std::string message);
+  bool nothing_will_run() const;
   bool everything_ended() const;
 
   void end_batch(std::string message);

@@ -263,6 +263,8 @@ void Engine::check_ends() {
       }
     }
   }
+  if (!nothing_will_run()) return;
+  if (dirty_) touch(true);  // the last epoch: only its end is waited for
   if (everything_ended()) quiet_.notify_all();
 }
 

@@ -250,7 +250,7 @@ void FlowReader::read_processor(const Member& member, Draft& draft) const {
     beside.type = registry_.find(name);
     if (beside.type == nullptr && type->is_scalar()) {
       report_.error(*type, fmt::format("there is no processor type '{}'", name),
-                    registry_.types().empty() ? "a plugin that provides it: none was found (--plugins DIR)"
+                    registry_.names().empty() ? "a plugin that provides it: none was found (--plugins DIR)"
                                               : "a type that `weir processors` lists",
                     registry_.nearest(name));
     }

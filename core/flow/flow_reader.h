@@ -50,7 +50,7 @@ struct Draft {
 class FlowReader {
  public:
   FlowReader(const Reporter& report, const std::vector<Problem>& problems, Parameters& parameters,
-             const plugin::Registry& registry)
+             plugin::Registry& registry)
       : report_(report), problems_(problems), parameters_(parameters), registry_(registry) {}
 
   Draft read(const Node& root);
@@ -88,7 +88,7 @@ class FlowReader {
   const Reporter& report_;
   const std::vector<Problem>& problems_;
   Parameters& parameters_;
-  const plugin::Registry& registry_;
+  plugin::Registry& registry_;
 };
 
 }  // namespace weir::flow

@@ -17,7 +17,7 @@
 namespace weir::flow {
 
 struct LoadOptions {
-  const plugin::Registry* registry = nullptr;
+  plugin::Registry* registry = nullptr;
   Surroundings surroundings;
   bool tests_beside = false;  ///< also read the tests in NAME.tests.yaml beside NAME.yaml
 };

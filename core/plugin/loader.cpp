@@ -7,6 +7,7 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <boost/dll/shared_library.hpp>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <set>
 
@@ -91,6 +92,42 @@ std::vector<std::filesystem::path> plugins_in(const std::filesystem::path& folde
   return files;
 }
 
+/// The names in the list beside a plugin; none if there is no list, or it is not one.
+std::vector<std::string> types_beside(std::filesystem::path file) {
+  std::ifstream list(file.replace_extension(".types"));
+  std::vector<std::string> types;
+  for (std::string line; std::getline(list, line);) {
+    if (line.empty()) return {};
+    types.push_back(std::move(line));
+  }
+  return types;
+}
+
+/// Calls visit(file) for each plugin of the path, and refuse(Refusal) for what cannot be searched.
+template <typename Refuse, typename Visit>
+void for_each_plugin(const SearchPath& path, const Refuse& refuse, const Visit& visit) {
+  std::set<std::string> seen;
+  const auto visit_once = [&](const std::filesystem::path& file) {
+    if (seen.insert(file.filename().string()).second) visit(file);
+  };
+  const auto search = [&](const std::filesystem::path& place, bool asked_for) {
+    std::error_code error;
+    const auto status = std::filesystem::status(place, error);
+    if (!std::filesystem::exists(status)) {
+      if (asked_for) refuse(Refusal{place, "there is no such folder of plugins"});
+      return;
+    }
+    if (!std::filesystem::is_directory(status)) return visit_once(place);
+    try {
+      for (const auto& file : plugins_in(place)) visit_once(file);
+    } catch (const std::filesystem::filesystem_error& failure) {
+      refuse(Refusal{place, fmt::format("cannot be searched: {}", failure.code().message())});
+    }
+  };
+  for (const auto& place : path.asked_for) search(place, true);
+  for (const auto& place : path.usual) search(place, false);
+}
+
 }  // namespace
 
 std::string to_string(const Refusal& refusal) {
@@ -119,28 +156,22 @@ std::vector<Refusal> load_file(const std::filesystem::path& file, Registry& regi
 
 std::vector<Refusal> load(const SearchPath& path, Registry& registry) {
   std::vector<Refusal> refusals;
-  std::set<std::string> seen;
-  const auto load_once = [&](const std::filesystem::path& file) {
-    if (!seen.insert(file.filename().string()).second) return;
-    if (auto problem = try_load(file, registry)) refusals.push_back({file, std::move(*problem)});
-  };
-  const auto visit = [&](const std::filesystem::path& place, bool asked_for) {
-    std::error_code error;
-    const auto status = std::filesystem::status(place, error);
-    if (!std::filesystem::exists(status)) {
-      if (asked_for) refusals.push_back({place, "there is no such folder of plugins"});
-      return;
-    }
-    if (!std::filesystem::is_directory(status)) return load_once(place);
-    try {
-      for (const auto& file : plugins_in(place)) load_once(file);
-    } catch (const std::filesystem::filesystem_error& failure) {
-      refusals.push_back({place, fmt::format("cannot be searched: {}", failure.code().message())});
-    }
-  };
-  for (const auto& place : path.asked_for) visit(place, true);
-  for (const auto& place : path.usual) visit(place, false);
+  const auto refuse = [&](Refusal refusal) { refusals.push_back(std::move(refusal)); };
+  for_each_plugin(path, refuse, [&](const std::filesystem::path& file) {
+    if (auto problem = try_load(file, registry)) refuse({file, std::move(*problem)});
+  });
   return refusals;
+}
+
+void offer(const SearchPath& path, Registry& registry, const std::function<void(const Refusal&)>& refused) {
+  for_each_plugin(path, refused, [&](const std::filesystem::path& file) {
+    const auto load = [file, refused, &registry] {
+      if (auto problem = try_load(file, registry)) refused({file, std::move(*problem)});
+    };
+    auto types = types_beside(file);
+    if (types.empty()) return load();
+    registry.offer({std::move(types), load});
+  });
 }
 
 }  // namespace weir::plugin

@@ -3,6 +3,7 @@
 // before anything in it runs; what does not fit is refused with a message, and the rest is loaded.
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,11 @@ SearchPath search_path(const std::vector<std::string>& options);
 /// Loads every plugin found: the files named, and each `*.so` in the folders. Of files with one name the first found
 /// is taken, as with programs on PATH. Loaded files stay for the life of the process.
 std::vector<Refusal> load(const SearchPath& path, Registry& registry);
+
+/// The same, but a plugin beside which a list of its types lies (mqtt.types beside mqtt.so, a name a line: the build
+/// writes it, see weir_add_plugin) is only offered, and loaded when a flow names one of them. `refused` is called now
+/// or then.
+void offer(const SearchPath& path, Registry& registry, const std::function<void(const Refusal&)>& refused);
 
 /// Loads one file; returns why it is refused, or nothing.
 std::vector<Refusal> load_file(const std::filesystem::path& file, Registry& registry);

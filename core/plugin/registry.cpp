@@ -117,9 +117,9 @@ std::optional<std::string> Registry::add(const abi::Plugin& plugin, const std::f
     if (spec == nullptr) return fmt::format("declares {} types, and nothing for number {}", count, i + 1);
     if (auto problem = check_spec(*spec)) return problem;
     const std::string name(view(spec->type));
-    if (const auto* known = find(name); known != nullptr)
+    if (const auto known = types_.find(name); known != types_.end())
       return fmt::format("provides the type {}, which {} provides already; one of them has to go", name,
-                         known->file.empty() ? "Weir itself" : known->file.string());
+                         known->second.file.empty() ? "Weir itself" : known->second.file.string());
     if (!fresh.emplace(name, Type{name, type, spec, file}).second)
       return fmt::format("provides the type {} twice", name);
   }
@@ -127,7 +127,29 @@ std::optional<std::string> Registry::add(const abi::Plugin& plugin, const std::f
   return std::nullopt;
 }
 
-const Type* Registry::find(std::string_view name) const {
+void Registry::offer(Offer offer) {
+  bool contested = false;
+  for (const auto& type : offer.types) {
+    load_offer_of(type);
+    contested |= types_.contains(type);
+  }
+  if (contested) return offer.load();
+  offers_.push_back(std::move(offer));
+}
+
+void Registry::load_offer_of(std::string_view type) {
+  const auto offered = std::find_if(offers_.begin(), offers_.end(), [&](const Offer& offer) {
+    return std::find(offer.types.begin(), offer.types.end(), type) != offer.types.end();
+  });
+  if (offered == offers_.end()) return;
+  const auto offer = std::move(*offered);
+  offers_.erase(offered);
+  offer.load();
+}
+
+const Type* Registry::find(std::string_view name) {
+  if (!types_.contains(name)) load_offer_of(name);
+  while (!types_.contains(name) && !offers_.empty()) load_offer_of(offers_.front().types.front());
   const auto found = types_.find(name);
   return found == types_.end() ? nullptr : &found->second;
 }
@@ -139,6 +161,8 @@ std::string Registry::nearest(std::string_view name) const {
 std::vector<std::string> Registry::names() const {
   std::vector<std::string> names;
   for (const auto& [name, type] : types_) names.push_back(name);
+  for (const auto& offer : offers_) names.insert(names.end(), offer.types.begin(), offer.types.end());
+  std::sort(names.begin(), names.end());
   return names;
 }
 

@@ -2,6 +2,7 @@
 // The processor types that are there to be used, and the files they came from.
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,21 +26,35 @@ struct Type {
   std::filesystem::path file;  ///< the plugin; empty if it is part of the program
 };
 
-/// Not thread-safe while types are added; then read-only. Plugins are never unloaded, so what it holds stays valid.
+/// A plugin that says which types it has before it is loaded: a flow pays only for the plugins that it uses.
+struct Offer {
+  std::vector<std::string> types;
+  std::function<void()> load;  ///< lets it in, or tells whoever wants to know why it is refused
+};
+
+/// Not thread-safe: flows are read by one thread. Plugins are never unloaded, so what it gave stays valid.
 class Registry {
  public:
   /// Takes over all types of a plugin, or none: returns why it is refused.
   [[nodiscard]] std::optional<std::string> add(const abi::Plugin& plugin, const std::filesystem::path& file);
+  /// Loads it when one of its types is looked for; at once, and after the other, if another has such a type.
+  void offer(Offer offer);
 
-  const Type* find(std::string_view name) const;
+  /// Loads the plugin that offers the type. What a plugin says of itself may be wrong: before a type is said not to be
+  /// there, all that is offered is loaded.
+  const Type* find(std::string_view name);
   /// The name that was probably meant by one that is not there; may be empty.
   std::string nearest(std::string_view name) const;
+  /// Of all types, loaded or offered.
   std::vector<std::string> names() const;
-  /// By name.
+  /// Those that are loaded, by name.
   const std::map<std::string, Type, std::less<>>& types() const { return types_; }
 
  private:
+  void load_offer_of(std::string_view type);
+
   std::map<std::string, Type, std::less<>> types_;
+  std::vector<Offer> offers_;  ///< not loaded yet
 };
 
 }  // namespace weir::plugin

@@ -19,6 +19,7 @@ MODULES = {
     "store": {"sdk"},
     "sql": {"sdk"},
     "plugin": {"sdk"},
+    "plugin_types": {"sdk", "plugin"},
     "flow": {"sdk", "sql", "plugin"},
     "engine": {"sdk", "store", "sql", "flow", "plugin"},
     "testkit": {"sdk", "store", "sql", "flow", "plugin", "engine"},

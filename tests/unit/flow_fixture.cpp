@@ -8,8 +8,8 @@
 
 namespace weir::flow {
 
-const plugin::Registry& test_registry() {
-  static const auto* registry = [] {
+plugin::Registry& test_registry() {
+  static auto* registry = [] {
     auto* types = new plugin::Registry;
     REQUIRE(plugin::load_file(std::filesystem::path(WEIR_TEST_PLUGINS) / "good.so", *types).empty());
     return types;

@@ -9,7 +9,7 @@
 namespace weir::flow {
 
 /// The types of good.cpp.
-const plugin::Registry& test_registry();
+plugin::Registry& test_registry();
 
 /// Loads text as "f.yaml", with parameters, environment and secrets of the test's own.
 LoadResult load_yaml(const std::string& yaml, const Surroundings& surroundings = {});

@@ -37,6 +37,10 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+void unexpected(const weir::plugin::Refusal& refusal) {
+  FAIL(to_string(refusal));
+}
+
 struct Folder {
   fs::path path;
   Folder() {
@@ -158,4 +162,50 @@ TEST_CASE("the nearest name is found through slips of the hand, and not invented
   CHECK(weir::nearest("", names).empty());
   CHECK(weir::edit_distance("kitten", "sitting") == 3);
   CHECK(weir::edit_distance("ab", "ba") == 1);
+}
+
+TEST_CASE("a plugin beside which its types are listed is loaded when one of them is looked for") {
+  Folder folder;
+  const auto file = folder.path / "good.so";
+  fs::copy_file(plugin_file("good"), file);
+  std::ofstream(folder.path / "good.types") << "TestFilter\nTestSink\n";
+  Registry registry;
+  weir::plugin::offer({{folder.path}, {}}, registry, unexpected);
+  CHECK(registry.types().empty());
+  CHECK(registry.nearest("testfiler") == "TestFilter");
+  REQUIRE(registry.find("TestFilter") != nullptr);
+  CHECK(registry.find("TestFilter")->file == file);
+}
+
+TEST_CASE("a list of types that is not true, or no list, hides no type") {
+  Folder folder;
+  fs::copy_file(plugin_file("good"), folder.path / "good.so");
+  std::ofstream(folder.path / "good.types") << "Elsewhere\n";
+  Registry stale;
+  weir::plugin::offer({{folder.path}, {}}, stale, unexpected);
+  CHECK(stale.find("Elsewhere") == nullptr);
+  CHECK(stale.find("TestFilter") != nullptr);
+  Registry another;
+  weir::plugin::offer({{folder.path}, {}}, another, unexpected);
+  CHECK(another.find("TestFilter") != nullptr);
+  fs::remove(folder.path / "good.types");
+  Registry eager;
+  weir::plugin::offer({{folder.path}, {}}, eager, unexpected);
+  CHECK(eager.types().contains("TestFilter"));
+}
+
+TEST_CASE("of two plugins that list one type the second is refused, and names the first") {
+  Folder folder;
+  fs::copy_file(plugin_file("bad_duplicate"), folder.path / "other.so");
+  std::ofstream(folder.path / "other.types") << "OwnType\nTestSink\n";
+  fs::copy_file(plugin_file("good"), folder.path / "good.so");
+  std::ofstream(folder.path / "good.types") << "TestFilter\nTestSink\n";
+  std::vector<weir::plugin::Refusal> refusals;
+  Registry registry;
+  weir::plugin::offer({{folder.path}, {}}, registry, [&](const auto& refusal) { refusals.push_back(refusal); });
+  REQUIRE(refusals.size() == 1);
+  CHECK(contains(to_string(refusals[0]), "other.so: provides the type TestSink"));
+  CHECK(contains(to_string(refusals[0]), (folder.path / "good.so").string()));
+  CHECK(registry.find("TestFilter") != nullptr);
+  CHECK(registry.find("OwnType") == nullptr);
 }
