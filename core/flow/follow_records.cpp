@@ -6,6 +6,7 @@
 
 #include "flow/graph.h"
 #include "flow/records.h"
+#include "sql/check.h"
 #include "weir/spec.h"
 
 namespace weir::flow {
@@ -21,6 +22,39 @@ bool same(const Declared& a, const Declared& b) {
   return std::equal(a->fields.begin(), a->fields.end(), b->fields.begin(), [](const auto& x, const auto& y) {
     return x.name == y.name && x.type == y.type && x.format == y.format && x.required == y.required;
   });
+}
+
+/// What is known of a field once it has been set to the result of `sql`.
+sql::Field field_set_to(const std::string& name, const std::string& sql, const sql::Declaration& record) {
+  const auto made = sql::check(abi::Kind::select, "SELECT " + sql + "\nAS result FROM record", &record).output;
+  sql::Field field;
+  if (made && made->fields.size() == 1) field = made->fields.front();  // else it is wrong, and reported elsewhere
+  field.name = name;
+  return field;
+}
+
+/// The record as it leaves a processor that sets and removes fields of it.
+Declared edited(const Declared& record, const boost::property_tree::ptree& settings) {
+  if (!record) return nullptr;
+  auto result = std::make_shared<sql::Declaration>(*record);
+  auto& fields = result->fields;
+  if (const auto remove = settings.find("remove"); remove != settings.not_found()) {
+    for (const auto& [index, name] : remove->second)
+      std::erase_if(fields, [&, &removed = name.data()](const auto& field) { return field.name == removed; });
+  }
+  if (const auto set = settings.find("set"); set != settings.not_found()) {
+    for (const auto& [name, sql] : set->second) {
+      auto field = field_set_to(name, sql.data(), *record);
+      const auto at = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == field.name; });
+      if (at == fields.end()) {
+        fields.push_back(std::move(field));
+      } else {
+        *at = std::move(field);
+      }
+    }
+  }
+  if (!record->name.ends_with(" (updated)")) result->name += " (updated)";
+  return result;
 }
 
 class RecordFlow {
@@ -98,6 +132,7 @@ class RecordFlow {
                                           draft_.flow.processors[i].name, Reporter(nowhere, ignored));
       return facts.output;
     }
+    if ((spec.flags & abi::kEditsRecord) != 0) return edited(input, draft_.flow.processors[i].settings);
     return (spec.flags & abi::kKeepsRecord) != 0 ? input : nullptr;
   }
 

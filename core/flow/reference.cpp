@@ -99,6 +99,8 @@ std::vector<std::string> traits(const abi::Spec& spec) {
   if ((spec.flags & abi::kPerFlowFile) != 0) list.emplace_back("evaluates its SQL once a FlowFile");
   if ((spec.flags & abi::kGenerator) != 0) list.emplace_back("its SQL reads `seq` (0, 1, 2, …) and may use random()");
   if ((spec.flags & abi::kKeepsRecord) != 0) list.emplace_back("the declared record passes through");
+  if ((spec.flags & abi::kEditsRecord) != 0)
+    list.emplace_back("the declared record passes through, but for the fields that it changes");
   return list;
 }
 
@@ -248,6 +250,7 @@ json::object spec_json(const abi::Spec& spec) {
           {"concurrent", flag(abi::kConcurrent)},
           {"exactly_once", flag(abi::kExactlyOnce)},
           {"keeps_record", flag(abi::kKeepsRecord)},
+          {"edits_record", flag(abi::kEditsRecord)},
           {"properties", properties_json(spec.properties, spec.property_count)},
           {"relationships", named_json(spec.relationships, spec.relationship_count)},
           {"relationships_from", view(spec.relationships_from)},

@@ -16,10 +16,12 @@ const Spec<UpdateSettings>& update_spec() {
       Spec<UpdateSettings>{"UpdateRecord", "Sets and removes fields of records, and leaves every other byte as it was."}
           .description(
               "Every expression sees the record as it came in. A field that is there gets its new value in its place, "
-              "a "
-              "new one comes last; a value that is NULL is written as null. A field copied from another keeps its "
+              "a new one comes last; a value that is NULL is written as null. A field copied from another keeps its "
               "digits. Records that cannot be read or computed go to `failure` with their original bytes; the rest "
-              "proceed.")
+              "proceed.\n\n"
+              "What is declared of the record holds behind it too, but for what it changes: a field copied from "
+              "another has that one's declaration, one that is computed may be of any type, a removed one is there "
+              "no more. `record:` declares what leaves it otherwise.")
           .example("set:\n  fahrenheit: temperature * 1.8 + 32\nremove: [debug]")
           .property("set", &UpdateSettings::set,
                     {.help = "Field to its new value, an SQL expression over the record.",
@@ -28,6 +30,7 @@ const Spec<UpdateSettings>& update_spec() {
           .property("remove", &UpdateSettings::remove, {.help = "Fields to remove.", .example = "[debug]"})
           .relationship({"success", "The records with the change made."})
           .relationship({"failure", "Records that cannot be read or computed, with the reason in error.message."})
+          .edits_record()
           .concurrent();
   return spec;
 }

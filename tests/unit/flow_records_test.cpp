@@ -40,6 +40,61 @@ TEST_CASE("a record passes through what keeps it, and its failures") {
   CHECK(it(result).input_record->name == "a");
 }
 
+TEST_CASE("a record passes through what edits it, but for the fields that are changed") {
+  const auto result = load_yaml(kRecords + R"(processors:
+  in: {type: TestSource, topic: t, record: a, to: edit}
+  edit:
+    type: TestUpdate
+    set: {value: value * 2, copy: at, warm: value > 20, odd name: "'x'"}
+    remove: [id]
+    to: {success: it, failure: other}
+  it: {type: TestSink, path: p}
+  other: {type: TestSink, path: q}
+)");
+  REQUIRE(result.ok());
+  const auto& record = *it(result).input_record;
+  CHECK(record.name == "a (updated)");
+  CHECK(record.find("id") == nullptr);
+  CHECK(record.find("at")->type == sql::FieldType::time);
+  CHECK(record.find("value")->type == sql::FieldType::any);
+  REQUIRE(record.find("copy"));
+  CHECK(record.find("copy")->type == sql::FieldType::time);
+  CHECK(record.find("copy")->format == "unix_ms");
+  CHECK(record.find("warm")->type == sql::FieldType::boolean);
+  CHECK(record.find("odd name")->type == sql::FieldType::any);
+  CHECK(record.extra_allowed);
+  CHECK(result.flows.at(0).processors.back().input_record->name == "a");  // what failed is as it came
+}
+
+TEST_CASE("statements behind an edit are still checked") {
+  const auto problems = [](const std::string& where) {
+    return problems_of(kRecords + R"(processors:
+  in: {type: TestSource, topic: t, record: a, to: edit}
+  edit: {type: TestUpdate, set: {more: value * 2}, remove: [id], to: it, drop: failure}
+  it: {type: TestFilter, where: ")" +
+                       where + R"(", drop: [success, unmatched, failure]}
+)");
+  };
+  CHECK(problems("value < more").empty());
+  CHECK(contains(problems("valeu < more"),
+                 "no field 'valeu' is declared in record 'a (updated)'; did you mean 'value'?"));
+  CHECK(contains(problems("id = 'x'"), "no field 'id' is declared"));
+}
+
+TEST_CASE("a field that an edit in a loop adds may be read there, though what comes from outside does not have it") {
+  const auto result = load_yaml(kRecords + R"(processors:
+  in: {type: TestSource, topic: t, record: a, to: edit}
+  edit: {type: TestUpdate, set: {tries: "coalesce(tries, 0) + 1"}, to: {success: keep, failure: keep}}
+  keep: {type: TestFilter, to: {success: it, unmatched: edit, failure: it}}
+  it: {type: TestSink, path: p}
+)");
+  REQUIRE(result.ok());
+  REQUIRE(result.problems.size() == 1);
+  CHECK(contains(to_string(result.problems[0]), "warning: 'edit' reads 'tries', which the records"));
+  CHECK(it(result).input_record->find("at")->type == sql::FieldType::time);
+  CHECK(it(result).input_record->find("tries")->type == sql::FieldType::any);
+}
+
 TEST_CASE("where records meet, what they declare alike stays, and the rest may hold anything") {
   const auto result = load_yaml(kRecords + R"(processors:
   in: {type: TestSource, topic: t, record: a, to: it}

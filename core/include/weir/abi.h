@@ -119,6 +119,8 @@ inline constexpr std::uint32_t kGenerator = 32;    ///< its SQL reads `seq` inst
 inline constexpr std::uint32_t kKeepsRecord =
     64;  ///< what leaves it by `success`-like relationships is what came in: the declared record follows
 inline constexpr std::uint32_t kTakesAnyRelationship = 128;
+/// As kKeepsRecord, but for what its properties `set` (a map: field to SQL) and `remove` (a list of fields) change.
+inline constexpr std::uint32_t kEditsRecord = 256;
 
 /// What a processor type declares of itself, once.
 struct Spec {

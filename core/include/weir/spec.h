@@ -315,6 +315,8 @@ class Spec : public Fields<S> {
   Spec& generator() { return flag(abi::kGenerator); }
   /// What it passes on has the fields of what it was given: the declared record follows its connections.
   Spec& keeps_record() { return flag(abi::kKeepsRecord); }
+  /// The same, but for the fields that its properties `set` (a map: field to SQL) and `remove` (a list) name.
+  Spec& edits_record() { return flag(abi::kEditsRecord); }
 
   const abi::Spec& get() const {
     spec_.properties = this->data();

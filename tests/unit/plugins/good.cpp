@@ -108,6 +108,23 @@ class TestSelect final : public weir::Processor {
   explicit TestSelect(SelectSettings) {}
 };
 
+struct UpdateSettings {
+  std::map<std::string, std::string> set;
+  std::vector<std::string> remove;
+};
+const auto update_spec =
+    weir::Spec<UpdateSettings>{"TestUpdate", "Changes fields."}
+        .property("set", &UpdateSettings::set, {.help = "To what.", .kind = weir::Kind::expression})
+        .property("remove", &UpdateSettings::remove, {.help = "Which."})
+        .relationship(kSuccess)
+        .relationship(kFailure)
+        .edits_record();
+
+class TestUpdate final : public weir::Processor {
+ public:
+  explicit TestUpdate(UpdateSettings) {}
+};
+
 struct SinkSettings {
   std::string path;
 };
@@ -128,4 +145,4 @@ class TestSink final : public weir::Processor {
 }  // namespace
 
 WEIR_PLUGIN(weir::type<TestSource>(source_spec), weir::type<TestFilter>(filter_spec), weir::type<TestRoute>(route_spec),
-            weir::type<TestSelect>(select_spec), weir::type<TestSink>(sink_spec))
+            weir::type<TestSelect>(select_spec), weir::type<TestUpdate>(update_spec), weir::type<TestSink>(sink_spec))
