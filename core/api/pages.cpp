@@ -4,8 +4,10 @@
 #include <memory>
 #include <utility>
 
+#include "api/events.h"
 #include "api/flow_pages.h"
 #include "api/metrics.h"
+#include "api/router.h"
 
 namespace weir::api {
 
@@ -18,6 +20,7 @@ struct Page {
 constexpr Page kPages[] = {
     {"/", "this index"},
     {"/api/v1/bulletins", "messages for the operator; ?after=ID&limit=N"},
+    {"/api/v1/events", "what changes, as it does: server-sent events"},
     {"/api/v1/flows", "the flows; /api/v1/flows/NAME with processors and connections"},
     {"/api/v1/status", "whether Weir works, and its epochs"},
     {"/healthz", "200 while the process works, else 503 with the reason"},
@@ -28,10 +31,14 @@ constexpr Page kPages[] = {
 class Pages {
  public:
   Pages(engine::Engine& engine, std::string version)
-      : engine_(engine), version_(std::move(version)), metrics_(engine, version_), flows_(engine, version_) {}
+      : engine_(engine), version_(std::move(version)), metrics_(engine, version_), events_(engine) {
+    add_flow_pages(router_, engine_, version_);
+    router_.get("/events", "How all stands, once a second, and bulletins at once, as server-sent events",
+                [this](Call&) { return events_.listen(); });
+  }
 
   Response answer(const Request& request) {
-    if (request.path.starts_with("/api/v1/")) return flows_.answer(request);
+    if (request.path.starts_with("/api/v1/")) return router_.answer(request);
     bool known = false;
     for (const auto& page : kPages) known |= page.path == request.path;
     if (!known) return {404, {}, "there is no such page; / lists those there are\n", {}};
@@ -71,7 +78,8 @@ class Pages {
   engine::Engine& engine_;
   const std::string version_;
   Metrics metrics_;
-  FlowPages flows_;
+  Events events_;
+  Router router_;
 };
 
 }  // namespace

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <deque>
 #include <exception>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -24,6 +29,7 @@ using asio::ip::tcp;
 
 using RequestParser = http::request_parser<http::string_body>;
 using Reply = http::response<http::string_body>;
+using StreamHeader = http::response<http::empty_body>;
 
 /// Said to a client beyond max_connections, without reading what it wants.
 constexpr std::string_view kBusy =
@@ -34,11 +40,23 @@ constexpr std::string_view kBusy =
 constexpr std::size_t kMostDrained = 1 << 20;
 constexpr auto kLongestDrain = std::chrono::seconds(1);
 
+/// Pages that take time do so here: few, so that what they do to the disk leaves most of it to the flows.
+constexpr std::size_t kSlowThreads = 2;
+
+/// Unless a page brings its own: what comes from data must not run in a browser, whatever it claims to be.
+constexpr std::string_view kContentPolicy = "default-src 'none'; frame-ancestors 'none'";
+
+class Connection;
+
 struct Common {
+  asio::io_context* context = nullptr;
+  asio::thread_pool* slow = nullptr;
   Handler handler;
   Options options;
   bool loopback = true;
-  std::size_t connections = 0;  ///< open; the server's thread only
+  // The server's thread only.
+  std::size_t connections = 0;      ///< open
+  std::set<Connection*> streaming;  ///< those with a stream, which has a subscription somewhere
 };
 
 Response answer_error(const beast::error_code& error) {
@@ -47,6 +65,31 @@ Response answer_error(const beast::error_code& error) {
   return {400, {}, "cannot read this request: " + error.message() + "\n", {}};
 }
 
+/// True if `origin` is the page that the server itself serves at `host`. A proxy in front may speak TLS.
+bool same_origin(std::string_view origin, std::string_view host) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (origin.starts_with(scheme)) return !host.empty() && beast::iequals(origin.substr(scheme.size()), host);
+  }
+  return false;
+}
+
+/// Where a stream's page sends to. Outlives its connection, if the page holds it longer.
+class StreamOutlet final : public Outlet, public std::enable_shared_from_this<StreamOutlet> {
+ public:
+  StreamOutlet(std::weak_ptr<Connection> connection, asio::io_context& context, std::size_t most)
+      : connection_(std::move(connection)), context_(context), most_(most) {}
+  bool send(std::shared_ptr<const std::string> bytes) override;
+  void end() override;
+  void sent(std::size_t size) { waiting_ -= size; }
+
+ private:
+  const std::weak_ptr<Connection> connection_;
+  asio::io_context& context_;
+  const std::size_t most_;
+  std::atomic<std::size_t> waiting_{0};
+  std::atomic<bool> over_{false};
+};
+
 /// One client: reads a request, writes its answer, and so on.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -54,7 +97,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       : stream_(std::move(socket)), common_(common), buffer_(common.options.max_header + common.options.max_body) {
     ++common_.connections;
   }
-  ~Connection() { --common_.connections; }
+  ~Connection() {
+    common_.streaming.erase(this);
+    --common_.connections;
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -67,13 +113,53 @@ class Connection : public std::enable_shared_from_this<Connection> {
                      [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
   }
 
+  /// Of a stream: the next bytes, or its end.
+  void push(std::shared_ptr<const std::string> bytes) {
+    if (hung_up_ || ending_) return;
+    queue_.push_back(std::move(bytes));
+    if (!writing_) write_queued();
+  }
+  void end_stream() {
+    ending_ = true;
+    if (!writing_) hang_up();
+  }
+  void hang_up() {
+    hung_up_ = true;
+    subscription_.reset();
+    common_.streaming.erase(this);
+    stream_.close();
+  }
+
  private:
   void on_read(const beast::error_code& error) {
     if (error == http::error::end_of_stream) return close();
     if (error && error.category() != http::make_error_code(http::error::bad_method).category()) return;  // it is gone
     if (error) return write(answer_error(error), 11, false, false);
     const auto& request = parser_->get();
-    write(answer(request), request.version(), request.keep_alive(), request.method() == http::verb::head);
+    respond(answer(request));
+  }
+
+  void respond(Response response) {
+    const auto& request = parser_->get();
+    if (response.later) {
+      asio::post(*common_.slow, [self = shared_from_this(), page = std::move(response.later)] {
+        auto real = guarded(page);
+        asio::post(*self->common_.context,
+                   [self, real = std::move(real)]() mutable { self->respond(std::move(real)); });
+      });
+      return;
+    }
+    if (response.stream && request.method() != http::verb::head) return begin_stream(std::move(response));
+    write(std::move(response), request.version(), request.keep_alive(), request.method() == http::verb::head);
+  }
+
+  template <class Page>
+  static Response guarded(const Page& page) {
+    try {
+      return page();
+    } catch (const std::exception& failure) {
+      return {500, {}, std::string("this page failed: ") + failure.what() + "\n"};
+    }
   }
 
   Response answer(const http::request<http::string_body>& request) {
@@ -90,23 +176,95 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
       return {421, {}, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]\n", {}};
-    try {
+    // A page of another site may send requests here with a browser's help, but then the browser says whose it is.
+    if (const auto origin = request.find(http::field::origin);
+        origin != request.end() && !same_origin(origin->value(), host))
+      return {403, {}, "pages of another origin must not call this one\n"};
+    const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
+    if (const auto site = request["Sec-Fetch-Site"]; !reads && !site.empty() && site != "same-origin" && site != "none")
+      return {403, {}, "pages of another site must not call this one\n"};
+    return guarded([&] {
       const auto mark = target.find('?');
-      return common_.handler({std::string(request.method_string()), std::string(target.substr(0, mark)),
-                              mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1))});
-    } catch (const std::exception& failure) {
-      return {500, {}, std::string("this page failed: ") + failure.what() + "\n", {}};
+      beast::error_code gone;
+      const auto remote = stream_.socket().remote_endpoint(gone);
+      return common_.handler(
+          {std::string(request.method_string()), std::string(target.substr(0, mark)),
+           mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
+           std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
+           std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string()});
+    });
+  }
+
+  template <class Message>
+  static void set_headers(Message& message, const Response& response) {
+    message.set(http::field::content_type,
+                response.type.empty() ? std::string("text/plain; charset=utf-8") : response.type);
+    message.set(http::field::cache_control, "no-store");
+    message.set("X-Content-Type-Options", "nosniff");
+    message.set("Content-Security-Policy", kContentPolicy);
+    message.set("Referrer-Policy", "no-referrer");
+    message.set("Cross-Origin-Resource-Policy", "same-origin");
+    if (!response.allow.empty()) message.set(http::field::allow, response.allow);
+    for (const auto& [name, value] : response.headers) message.set(name, value);
+  }
+
+  /// The body has no length: it ends with the connection.
+  void begin_stream(Response response) {
+    stream_header_ = StreamHeader(static_cast<http::status>(response.status), parser_->get().version());
+    set_headers(stream_header_, response);
+    stream_header_.keep_alive(false);
+    outlet_ = std::make_shared<StreamOutlet>(weak_from_this(), *common_.context, common_.options.max_waiting);
+    common_.streaming.insert(this);
+    stream_.expires_never();
+    watch();
+    writing_ = true;
+    stream_.expires_after(common_.options.timeout);
+    serializer_.emplace(stream_header_);
+    http::async_write_header(stream_, *serializer_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+      self->on_pushed(error, 0);
+    });
+    try {
+      subscription_ = response.stream(outlet_);
+    } catch (const std::exception&) {  // the header has gone: hanging up is all that is left to say
     }
+    if (!subscription_) end_stream();
+  }
+
+  /// A client that listens has nothing more to say: what it says is not wanted, and tells when it leaves.
+  void watch() {
+    stream_.async_read_some(asio::buffer(unwanted_),
+                            [self = shared_from_this()](beast::error_code error, std::size_t size) {
+                              if (self->hung_up_) return;
+                              self->unasked_ += size;
+                              if (error || self->unasked_ > kMostDrained) return self->hang_up();
+                              self->watch();
+                            });
+  }
+
+  void write_queued() {
+    writing_ = true;
+    stream_.expires_after(common_.options.timeout);  // of the write: the read that watches has begun without
+    const auto& bytes = *queue_.front();
+    asio::async_write(stream_, asio::buffer(bytes),
+                      [self = shared_from_this(), size = bytes.size()](beast::error_code error, std::size_t) {
+                        self->queue_.pop_front();
+                        self->on_pushed(error, size);
+                      });
+  }
+
+  void on_pushed(const beast::error_code& error, std::size_t size) {
+    writing_ = false;
+    outlet_->sent(size);
+    if (hung_up_) return;
+    if (error) return hang_up();
+    if (!queue_.empty()) return write_queued();
+    if (ending_) hang_up();
   }
 
   void write(Response response, unsigned version, bool keep_alive, bool head) {
     const auto size = response.body.size();
     reply_ = Reply(static_cast<http::status>(response.status), version);
-    reply_.set(http::field::content_type,
-               response.type.empty() ? std::string("text/plain; charset=utf-8") : response.type);
-    reply_.set(http::field::cache_control, "no-store");
-    reply_.set("X-Content-Type-Options", "nosniff");
-    if (!response.allow.empty()) reply_.set(http::field::allow, response.allow);
+    set_headers(reply_, response);
     reply_.keep_alive(keep_alive);
     reply_.body() = std::move(response.body);
     if (head) reply_.body().clear();
@@ -144,7 +302,41 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<RequestParser> parser_;
   Reply reply_;
   std::array<char, 4096> unwanted_;
+
+  // Of a stream.
+  StreamHeader stream_header_;
+  std::optional<http::response_serializer<http::empty_body>> serializer_;
+  std::shared_ptr<StreamOutlet> outlet_;
+  std::shared_ptr<void> subscription_;
+  std::deque<std::shared_ptr<const std::string>> queue_;
+  std::size_t unasked_ = 0;
+  bool writing_ = false;
+  bool ending_ = false;
+  bool hung_up_ = false;
 };
+
+bool StreamOutlet::send(std::shared_ptr<const std::string> bytes) {
+  if (over_) return false;
+  if (waiting_ + bytes->size() > most_ && waiting_ != 0) {
+    over_ = true;
+    asio::post(context_, [connection = connection_] {
+      if (const auto alive = connection.lock()) alive->hang_up();
+    });
+    return false;
+  }
+  waiting_ += bytes->size();
+  asio::post(context_, [connection = connection_, bytes = std::move(bytes)]() mutable {
+    if (const auto alive = connection.lock()) alive->push(std::move(bytes));
+  });
+  return true;
+}
+
+void StreamOutlet::end() {
+  if (over_.exchange(true)) return;
+  asio::post(context_, [connection = connection_] {
+    if (const auto alive = connection.lock()) alive->end_stream();
+  });
+}
 
 tcp::endpoint resolve(asio::io_context& context, const Endpoint& listen) {
   beast::error_code error;
@@ -165,6 +357,8 @@ tcp::endpoint resolve(asio::io_context& context, const Endpoint& listen) {
 class Server::Listener {
  public:
   Listener(Handler handler, const Options& options) : acceptor_(context_), pause_(context_) {
+    common_.context = &context_;
+    common_.slow = &slow_;
     common_.handler = std::move(handler);
     common_.options = options;
     open(resolve(context_, options.listen));
@@ -174,6 +368,10 @@ class Server::Listener {
   ~Listener() {
     context_.stop();
     thread_.join();
+    slow_.stop();
+    slow_.join();
+    // Streams are fed by other threads until they are ended, and then never again.
+    while (!common_.streaming.empty()) (*common_.streaming.begin())->hang_up();
   }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -233,8 +431,9 @@ class Server::Listener {
     });
   }
 
-  Common common_;  // outlives the connections, which the context's handlers own
+  Common common_;  // outlives the connections, which the handlers of both that follow own
   asio::io_context context_{1};
+  asio::thread_pool slow_{kSlowThreads};
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::thread thread_;

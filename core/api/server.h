@@ -23,7 +23,8 @@ struct Options {
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< for a whole request, and again for its answer
   std::uint32_t max_header = 8 * 1024;
   std::uint64_t max_body = 64 * 1024;
-  std::size_t max_connections = 64;
+  std::size_t max_connections = 256;
+  std::size_t max_waiting = 1 << 20;  ///< bytes that wait for a client of a stream: beyond, it is hung up on
 };
 
 /// The option of `weir run` that sets Options::allow_unauthenticated_network.

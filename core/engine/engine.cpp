@@ -317,6 +317,11 @@ std::vector<Bulletin> Engine::bulletins(std::uint64_t after_id) const {
   return found;
 }
 
+void Engine::on_bulletin(std::function<void()> listener) {
+  const Lock lock(mutex_);
+  bulletin_listener_ = std::move(listener);
+}
+
 void Engine::report(const Instance* instance, abi::Level level, std::string message) {
   log_line(level, instance, message);
   const Lock lock(mutex_);
@@ -334,6 +339,7 @@ void Engine::report(const Instance* instance, abi::Level level, std::string mess
   new_bulletins_.push_back({clock_->now(), instance == nullptr ? 0 : instance->number(),
                             static_cast<std::uint32_t>(level), std::move(message)});
   if (started_ && !sources_paused_) touch();
+  if (bulletin_listener_) bulletin_listener_();
 }
 
 }  // namespace weir::engine

@@ -106,6 +106,9 @@ class Engine {
       const std::function<void(const std::vector<std::unique_ptr<Instance>>&,
                                const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
   std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
+  /// Has `listener` called at each bulletin from now on, under the lock: quick, and without a call to the engine.
+  /// Empty: nobody.
+  void on_bulletin(std::function<void()> listener);
   /// Durable connections with data in them that no flow has now.
   const std::vector<store::RecoveredConnection>& orphans() const { return orphans_; }
 
@@ -206,6 +209,7 @@ class Engine {
   std::vector<store::Bulletin> new_bulletins_;
   std::deque<Bulletin> bulletins_;
   std::uint64_t bulletin_id_ = 0;
+  std::function<void()> bulletin_listener_;
   EpochStatistics epochs_;
   std::map<const Flight*, Prepared> prepared_;  ///< of finished flights that wait for their turn
 

@@ -33,6 +33,7 @@ struct Traffic {
     records += r;
     bytes += b;
   }
+  bool operator==(const Traffic&) const = default;
 };
 
 /// Counted since start; under the engine's lock.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -330,4 +331,55 @@ TEST_CASE("an endpoint is read as it is written on the command line") {
   }
   CHECK(weir::api::authority("::1", 80) == "[::1]:80");
   CHECK(weir::api::authority("127.0.0.1", 80) == "127.0.0.1:80");
+}
+
+TEST_CASE("a page of another site cannot call it, whatever the method") {
+  Server server(echo, any_port());
+  const auto from = [&](const std::string& method, const std::string& header) {
+    return status_of(ask(server, method + " / HTTP/1.1\r\nHost: localhost:8080\r\n" + header +
+                                     "Content-Length: 0\r\nConnection: close\r\n\r\n"));
+  };
+  CHECK(from("POST", "Origin: http://localhost:8080\r\n") == "HTTP/1.1 200 OK");
+  CHECK(from("POST", "Origin: https://LOCALHOST:8080\r\n") == "HTTP/1.1 200 OK");
+  CHECK(from("POST", "Sec-Fetch-Site: same-origin\r\n") == "HTTP/1.1 200 OK");
+  CHECK(from("GET", "Sec-Fetch-Site: cross-site\r\n") == "HTTP/1.1 200 OK");  // a link to it
+  for (const auto* origin : {"http://evil.example", "null", "http://localhost:8081",
+                             "http://localhost:8080.evil.example", "http://localhost", "ftp://localhost:8080", ""}) {
+    CAPTURE(origin);
+    CHECK(from("POST", "Origin: " + std::string(origin) + "\r\n") == "HTTP/1.1 403 Forbidden");
+    CHECK(from("GET", "Origin: " + std::string(origin) + "\r\n") == "HTTP/1.1 403 Forbidden");
+  }
+  CHECK(from("POST", "Sec-Fetch-Site: cross-site\r\n") == "HTTP/1.1 403 Forbidden");
+  CHECK(from("POST", "Sec-Fetch-Site: same-site\r\n") == "HTTP/1.1 403 Forbidden");
+}
+
+TEST_CASE("every answer says that it is what it says, and that nothing in it may run") {
+  Server server(echo, any_port());
+  for (const auto* path : {"/", "/throws"}) {
+    const auto reply =
+        ask(server, "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    CHECK(reply.find("X-Content-Type-Options: nosniff\r\n") != std::string::npos);
+    CHECK(reply.find("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("an answer that takes time holds up nobody else") {
+  std::promise<void> open;
+  auto opened = open.get_future().share();
+  Server server(
+      [opened](const Request& request) -> Response {
+        if (request.path != "/slow") return echo(request);
+        Response response;
+        response.later = [opened]() -> Response {
+          opened.wait();
+          return {200, {}, "at last\n"};
+        };
+        return response;
+      },
+      any_port());
+  Client slow(server);
+  slow.send("GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(ask(server, "GET /quick HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ends_with("GET /quick\n"));
+  open.set_value();
+  CHECK(slow.read_all().ends_with("at last\n"));
 }

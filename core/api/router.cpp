@@ -1,0 +1,110 @@
+#include "api/router.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "store/store.h"
+
+namespace weir::api {
+
+namespace json = boost::json;
+
+namespace {
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (path.starts_with('/')) {
+    path.remove_prefix(1);
+    const auto end = std::min(path.find('/'), path.size());
+    parts.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return parts;
+}
+
+/// The values of the pattern's parameters; nothing if the path is another's.
+std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& path) {
+  const auto parts = segments(pattern);
+  if (parts.size() != path.size()) return std::nullopt;
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].starts_with('{')) {
+      values.push_back(path[i]);
+    } else if (parts[i] != path[i]) {
+      return std::nullopt;
+    }
+  }
+  return values;
+}
+
+bool is_json(std::string_view content_type) {
+  auto type = std::string(content_type.substr(0, content_type.find(';')));
+  while (type.ends_with(' ')) type.pop_back();
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return type == "application/json";
+}
+
+/// What a form or a page of another site cannot send without asking first is all that changes something.
+json::object read_body(const Request& request) {
+  if (!is_json(request.content_type))
+    throw Refused(415, "send JSON: Content-Type: application/json, and {} if there is nothing to say");
+  if (request.body.empty()) return {};
+  boost::system::error_code error;
+  const auto value = json::parse(request.body, error);
+  if (error) throw Refused(400, "the body is no JSON: " + error.message());
+  if (!value.is_object()) throw Refused(400, "the body is a JSON object");
+  return value.as_object();
+}
+
+template <class Work>
+Response refusing(const Work& work) {
+  try {
+    return work();
+  } catch (const Refused& refused) {
+    return json_error(refused.status(), refused.what());
+  } catch (const store::NotRetained& error) {
+    return json_error(404, error.what());
+  } catch (const std::invalid_argument& error) {
+    return json_error(404, error.what());
+  }
+}
+
+}  // namespace
+
+Response Router::answer(const Request& request) const {
+  std::vector<std::string> path;
+  for (const auto part : segments(std::string_view(request.path).substr(kRoot.size()))) {
+    auto plain = decoded(part);
+    if (!plain) return json_error(400, "the path is no percent-encoding");
+    path.push_back(std::move(*plain));
+  }
+  const auto method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  std::string allowed;
+  for (const auto& route : routes_) {
+    auto values = match(route.pattern, path);
+    if (!values) continue;
+    if (route.method != method) {
+      allowed += (allowed.empty() ? "" : ", ") + (route.method == "GET" ? std::string("GET, HEAD") : route.method);
+      continue;
+    }
+    return refusing([&] {
+      Call call{request, std::move(*values), Query(request.query), {}, request.remote};
+      if (method != "GET") call.body = read_body(request);
+      return route.page(call);
+    });
+  }
+  if (allowed.empty()) return json_error(404, "there is no such page; /api/v1/openapi.json lists those there are");
+  auto refused = json_error(405, "this page takes " + allowed);
+  refused.allow = std::move(allowed);
+  return refused;
+}
+
+Response later(std::function<Response()> page) {
+  Response response;
+  response.later = [page = std::move(page)] { return refusing(page); };
+  return response;
+}
+
+}  // namespace weir::api
