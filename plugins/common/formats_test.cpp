@@ -155,6 +155,15 @@ TEST_CASE("a block is cut behind its last line's end") {
   CHECK(whole_lines("") == 0);
 }
 
+TEST_CASE("line ends are counted wherever they stand") {
+  std::string text;
+  for (std::uint64_t ends = 0; text.size() < 1000; text += text.size() % 3 == 0 ? "\n" : "x") {
+    CHECK(count_line_ends(text) == ends);
+    ends += text.size() % 3 == 0 ? 1 : 0;
+  }
+  CHECK(count_line_ends(std::string(300, '\n')) == 300);
+}
+
 TEST_CASE("lines are counted, and blank ones dropped on request without touching the others") {
   std::string block = "a\n\nb\r\n\r\n\nc\n d\nlast";
   auto lines = count_lines(block.data(), block.size(), false);

@@ -24,6 +24,9 @@ inline std::string_view first_line(std::string_view block) {
   return end == nullptr ? block : block.substr(0, static_cast<std::size_t>(end - block.data()) + 1);
 }
 
+/// How many '\n' there are.
+std::uint64_t count_line_ends(std::string_view text);
+
 struct Lines {
   std::size_t size;     ///< bytes that are left
   std::uint64_t count;  ///< lines that are left

@@ -110,7 +110,7 @@ void OutputFile::add_record(std::string_view json, bool one_line) {
 void OutputFile::add_lines(std::string_view lines) {
   if (options_.layout == Layout::lines) {
     end_foreign_line();
-    records_ += static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+    records_ += count_line_ends(lines);
     put(lines);
     if (!lines.empty() && lines.back() != '\n') {
       ++records_;
