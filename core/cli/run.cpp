@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -113,6 +114,8 @@ int run(const RunOptions& options) {
   // Blocks of FlowFiles come and go by the megabyte: keep them in the process instead of giving them back each time.
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  // An arena a worker is enough: of one a thread, and of a thread for each processor that blocks, most lie idle.
+  mallopt(M_ARENA_MAX, std::max(2, static_cast<int>(std::thread::hardware_concurrency())));
   engine::configure_log(options.log_format == "json" ? engine::LogFormat::json : engine::LogFormat::text,
                         options.log_level == "debug"     ? abi::Level::debug
                         : options.log_level == "warning" ? abi::Level::warning

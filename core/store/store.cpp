@@ -44,7 +44,7 @@ class SqliteStore final : public Store {
     database_.execute("PRAGMA journal_mode=WAL");
     database_.execute(
         fmt::format("PRAGMA synchronous={}; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=0;"
-                    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096; PRAGMA journal_size_limit={}",
+                    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-1024; PRAGMA journal_size_limit={}",
                     options.synchronous_full ? "FULL" : "NORMAL", kLogSizeLimit));
     sqlite3_wal_hook(database_.handle(), &SqliteStore::count_log_pages, this);
     is_new ? create_schema(database_) : upgrade_schema(database_);

@@ -68,6 +68,7 @@ Database::Database(const std::string& path, bool read_only) {
   Statement mode(*this, "PRAGMA journal_mode=WAL");
   mode.step();
   if (mode.text(0) != "wal") throw Error(SQLITE_CANTOPEN, "this file system does not allow WAL mode");
+  execute("PRAGMA cache_size=-1024");  // the system's page cache has the rest
   execute("PRAGMA synchronous=FULL");  // what is committed stays, also over a power cut: the queue then forgets it
 }
 
