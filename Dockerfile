@@ -14,7 +14,7 @@ COPY scripts/install /opt/weir/install
 RUN /opt/weir/install --yes runtime && rm -rf /opt/weir/install /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/weir --create-home --shell /usr/sbin/nologin weir
 COPY --from=build /src/build/weir /opt/weir/
-COPY --from=build /src/build/plugins/*.so /opt/weir/plugins/
+COPY --from=build /src/build/plugins/*.so /src/build/plugins/*.types /opt/weir/plugins/
 # A library that the group `runtime` forgot ends the build here, not the first start.
 RUN ! ldd /opt/weir/weir /opt/weir/plugins/*.so | grep 'not found'
 COPY deploy/healthcheck /opt/weir/

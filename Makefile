@@ -4,7 +4,7 @@ KILLS ?= 30
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test asan tsan bench crash fuzz format tidy clean
+.PHONY: help build package run test asan tsan bench crash fuzz format tidy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -12,6 +12,10 @@ help: ## this list
 build: ## build/weir and its plugins, ready to use from here
 	@scripts/install build
 	@scripts/build
+
+package: build ## a Debian package with a systemd unit: build/weir_VERSION_ARCHITECTURE.deb
+	@scripts/install package
+	@cd build && cpack -G DEB
 
 run: ## the main job: a broker, simulated sensors, and the flow that stores their readings
 	@scripts/install build run

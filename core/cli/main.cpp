@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   weir::cli::RunOptions run;
   std::string run_for;
   auto* run_command = app.add_subcommand("run", "Run flows");
-  run_command->add_option("flows", run.flows, "Flow files")->required();
+  run_command->add_option("flows", run.flows, "Flow files, or folders of them")->required();
   run_command->add_option("--data", run.data, "Where queues, state and provenance are kept")->capture_default_str();
   run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
   run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
 
   weir::cli::ValidateOptions validate;
   auto* validate_command = app.add_subcommand("validate", "Say everything that is wrong with flows, before they run");
-  validate_command->add_option("flows", validate.flows, "Flow files")->required();
+  validate_command->add_option("flows", validate.flows, "Flow files, or folders of them")->required();
   validate_command->add_option("--param", validate.parameters, "NAME=VALUE of a flow's parameter")
       ->allow_extra_args(false);
   add_plugins(validate_command);
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
   weir::cli::TestOptions test;
   std::string test_patience;
   auto* test_command = app.add_subcommand("test", "Run the tests of flows, in virtual time and with nothing outside");
-  test_command->add_option("flows", test.flows.flows, "Flow files")->required();
+  test_command->add_option("flows", test.flows.flows, "Flow files, or folders of them")->required();
   test_command->add_option("--param", test.flows.parameters, "NAME=VALUE of a flow's parameter")
       ->allow_extra_args(false);
   test_command->add_option("--only", test.only, "Only tests with this text in their name");

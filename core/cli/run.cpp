@@ -17,6 +17,7 @@
 #include "api/pages.h"
 #include "api/server.h"
 #include "cli/failpoint.h"
+#include "cli/service.h"
 #include "cli/validate.h"
 #include "engine/engine.h"
 #include "engine/log.h"
@@ -159,11 +160,15 @@ int run(const RunOptions& options) {
   }
   signals.watch(engine);
   engine.start();
+  tell_service_manager(fmt::format("READY=1\nSTATUS={} {}{}", flows.size(),
+                                   flows.size() == 1 ? "flow runs" : "flows run",
+                                   server ? ", see " + server->url() : ""));
   bool ended = false;
   {
     const Live live(engine, options.live);
     ended = engine.wait(options.run_for.value_or(Duration::zero()));
   }
+  tell_service_manager("STOPPING=1\nSTATUS=the last epoch is written");
   engine.stop();
   if (server) server->stop();
   if (const auto fatal = engine.fatal(); !fatal.empty()) {

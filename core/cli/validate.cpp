@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -51,6 +52,33 @@ std::map<std::string, std::string> parse_parameters(const std::vector<std::strin
   return parameters;
 }
 
+/// A folder stands for the flows in it, by name; their tests, NAME.tests.yaml, are none.
+std::vector<std::filesystem::path> flow_files(const std::vector<std::string>& given,
+                                              std::vector<flow::Problem>& problems) {
+  std::vector<std::filesystem::path> files;
+  for (const std::filesystem::path place : given) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(place, error)) {
+      files.push_back(place);  // one that is not there is the loader's to tell
+      continue;
+    }
+    const auto before = files.size();
+    for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
+      const auto& file = entry.path();
+      if (file.extension() == ".yaml" && file.stem().extension() != ".tests" && !entry.is_directory())
+        files.push_back(file);
+    }
+    std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
+    if (files.size() > before) continue;
+    flow::Problem problem;
+    problem.message = error ? fmt::format("the folder {} cannot be read: {}", place.string(), error.message())
+                            : fmt::format("there is no flow in the folder {}", place.string());
+    problem.expected = "a flow file, or a folder of files *.yaml";
+    problems.push_back(std::move(problem));
+  }
+  return files;
+}
+
 std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -75,8 +103,7 @@ void load_flows(const ValidateOptions& options, Loaded& loaded) {
   load_options.tests_beside = options.tests_beside;
   std::vector<flow::Problem> problems;
   load_options.surroundings.parameters = parse_parameters(options.parameters, problems);
-  const std::vector<std::filesystem::path> files(options.flows.begin(), options.flows.end());
-  loaded.result = flow::load(files, load_options);
+  loaded.result = flow::load(flow_files(options.flows, problems), load_options);
   loaded.result.problems.insert(loaded.result.problems.begin(), problems.begin(), problems.end());
   for (const auto& problem : loaded.result.problems) print(problem);
   loaded.ok = loaded.result.ok();
