@@ -118,6 +118,7 @@ void processors(Exposition& out, const View& view) {
       {Instance::Status::starting, "starting"},
       {Instance::Status::running, "running"},
       {Instance::Status::misconfigured, "misconfigured"},
+      {Instance::Status::stopping, "stopping"},
       {Instance::Status::stopped, "stopped"},
       {Instance::Status::finished, "finished"}};
   out.begin({"weir_processor_status", gauge, "flow, processor, status",

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "api/control_pages.h"
 #include "api/events.h"
 #include "api/flow_pages.h"
 #include "api/metrics.h"
@@ -33,6 +34,7 @@ class Pages {
   Pages(engine::Engine& engine, std::string version)
       : engine_(engine), version_(std::move(version)), metrics_(engine, version_), events_(engine) {
     add_flow_pages(router_, engine_, version_);
+    add_control_pages(router_, engine_);
     router_.get("/events", "How all stands, once a second, and bulletins at once, as server-sent events",
                 [this](Call&) { return events_.listen(); });
   }

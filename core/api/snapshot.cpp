@@ -43,6 +43,8 @@ const char* name_of(Instance::Status status) {
       return "starting";
     case Instance::Status::running:
       return "running";
+    case Instance::Status::stopping:
+      return "stopping";
     case Instance::Status::misconfigured:
       return "misconfigured";
     case Instance::Status::stopped:
@@ -72,6 +74,8 @@ ProcessorSnapshot snapshot_of(const Instance& instance) {
   snapshot.busy = statistics.busy;
   snapshot.last_success = statistics.last_success;
   snapshot.held = instance.held.size();
+  snapshot.stopped_by = instance.stopped_by;
+  snapshot.stopped_at = instance.stopped_at;
   snapshot.state_entries = instance.state.size();
   return snapshot;
 }
@@ -112,6 +116,9 @@ json::object live_json(const ProcessorSnapshot& processor) {
   json::object out;
   for (std::size_t i = 0; i < definition.relationships.size(); ++i)
     out[definition.relationships[i]] = traffic(processor.out[i]);
+  json::value stopped_by;
+  if (!processor.stopped_by.empty())
+    stopped_by = json::object{{"who", utf8(processor.stopped_by)}, {"time", time_json(processor.stopped_at)}};
   return {{"flow", processor.flow->name},
           {"name", definition.name},
           {"status", name_of(processor.status)},
@@ -127,7 +134,8 @@ json::object live_json(const ProcessorSnapshot& processor) {
           {"busy_seconds", static_cast<double>(processor.busy) / 1e9},
           {"last_success", time_json(processor.last_success)},
           {"held", processor.held},
-          {"state_entries", processor.state_entries}};
+          {"state_entries", processor.state_entries},
+          {"stopped_by", std::move(stopped_by)}};
 }
 
 json::object full_json(const ProcessorSnapshot& processor) {

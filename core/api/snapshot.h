@@ -25,6 +25,8 @@ struct ProcessorSnapshot {
   std::uint64_t sessions = 0, rolled_back = 0, errors = 0;
   std::int64_t busy = 0, last_success = 0;
   std::size_t held = 0, state_entries = 0;
+  std::string stopped_by;  ///< empty: nobody
+  std::int64_t stopped_at = 0;
 
   bool operator==(const ProcessorSnapshot&) const = default;
 };

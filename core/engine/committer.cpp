@@ -59,16 +59,19 @@ void Engine::maintain_store(Lock& lock) {
 void Engine::flush_processors(Lock& lock) {
   bool any = false;
   for (auto& instance : instances_) {
-    if (instance->held.empty() || instance->status != Instance::Status::running) continue;
+    const bool ends = instance->status == Instance::Status::stopping;
+    if (instance->held.empty() || (instance->status != Instance::Status::running && !ends)) continue;
+    if (ends && std::exchange(instance->stop_flushed, true)) continue;
     instance->flush_wanted = true;
-    any |= instance->not_before <= clock_->now();
+    any |= ends || instance->not_before <= clock_->now();
     consider(*instance);
   }
   if (!any) return;
   flushed_.wait_for(lock, kFlushPatience, [&] {
     return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
-      return instance->flush_wanted && instance->status == Instance::Status::running &&
-             instance->not_before <= clock_->now();
+      if (!instance->flush_wanted) return false;
+      return instance->status == Instance::Status::stopping ||
+             (instance->status == Instance::Status::running && instance->not_before <= clock_->now());
     });
   });
 }
@@ -92,6 +95,13 @@ store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* token
     for (const auto token : instance->tokens) tokens->emplace_back(instance.get(), token);
     instance->tokens.clear();
   }
+  if (!stop_changes_.empty()) {
+    auto& change = epoch.states.emplace_back();
+    change.processor = operator_number_;
+    for (auto& [name, value] : stop_changes_) change.entries.emplace_back(name, std::move(value));
+    stop_changes_.clear();
+  }
+  ++cuts_;
   epoch.lineage.swap(lineage_);
   epoch.attributes.swap(attributes_);
   epoch.bulletins.swap(new_bulletins_);
@@ -170,6 +180,7 @@ void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair
     lock.lock();
   }
   committing_ = false;
+  end_stops();
   quiet_.notify_all();
 }
 

@@ -86,6 +86,7 @@ void Engine::wire() {
       orphans_.push_back(std::move(connection));
   }
   find_components();
+  recover_stops();
 }
 
 void Engine::find_components() {
@@ -114,25 +115,44 @@ void Engine::find_components() {
   }
 }
 
-void Engine::create(Instance& instance) {
+bool Engine::create(Instance& instance) {
   const flow::SettingsNode settings(instance.definition().settings);
   detail::Message message;
   abi::Processor* processor = nullptr;
   const auto status = instance.definition().type->create(&settings, &processor, &message);
-  if (status != abi::Status::ok) {
-    instance.status = Instance::Status::misconfigured;
-    instance.status_message = message.text();
-    report(&instance, abi::Level::error, "cannot start: " + message.text());
-    return end_batch(instance.full_name() + ": " + message.text());
+  if (status == abi::Status::ok) {
+    instance.processor = processor;
+    return true;
   }
-  instance.processor = processor;
+  report(&instance, abi::Level::error, "cannot start: " + message.text());
+  const Lock lock(mutex_);
+  if (instance.status == Instance::Status::starting) instance.status = Instance::Status::misconfigured;
+  instance.status_message = message.text();
+  end_batch(instance.full_name() + ": " + message.text());
+  return false;
 }
 
-void Engine::start_processor(Instance& instance) {
-  detail::Message message;
-  const auto status = instance.processor->start(&instance, &message);
-  if (status == abi::Status::ok) {
+/// `number`: of the start that is meant, unless an operator has stopped it since.
+void Engine::start_processor(Instance& instance, std::uint64_t number) {
+  {
     const Lock lock(mutex_);
+    if (instance.start_number != number || stopping_) return;
+    instance.in_start = true;
+  }
+  detail::Message message;
+  auto status = abi::Status::misconfigured;
+  const bool created = instance.processor != nullptr || create(instance);
+  if (created) status = instance.processor->start(&instance, &message);
+  if (created && status == abi::Status::unavailable) {  // tried again until it works, or it is not wanted any more
+    report(&instance, abi::Level::warning, message.text() + "; trying again");
+  } else if (created && status != abi::Status::ok) {
+    report(&instance, abi::Level::error, "cannot start: " + message.text());
+  }
+  const Lock lock(mutex_);
+  instance.in_start = false;
+  if (instance.start_number != number) return go_on_stopping(instance);
+  if (!created) return;
+  if (status == abi::Status::ok) {
     instance.status = Instance::Status::running;
     instance.failures = 0;
     instance.unavailable.clear();
@@ -141,25 +161,17 @@ void Engine::start_processor(Instance& instance) {
     if (!schedule.cron.empty()) instance.next_scheduled = flow::next_cron_time(schedule.cron, clock_->now());
     consider_timers(instance);
     consider(instance);
-    return;
-  }
-  if (status == abi::Status::unavailable) {  // tried again until it works, or Weir stops
-    report(&instance, abi::Level::warning, message.text() + "; trying again");
-    const Lock lock(mutex_);
+  } else if (status == abi::Status::unavailable) {
     if (stopping_) return;
     instance.unavailable = message.text();
     const auto pause = std::min<std::int64_t>(30'000, 500LL << std::min(instance.failures++, 6U));
-    executor_->post_later(instance, std::chrono::milliseconds(pause), [this, &instance] { start_processor(instance); });
-    return;
-  }
-  {
-    const Lock lock(mutex_);
+    executor_->post_later(instance, std::chrono::milliseconds(pause),
+                          [this, &instance, number] { start_processor(instance, number); });
+  } else {
     instance.status = Instance::Status::misconfigured;
     instance.status_message = message.text();
+    end_batch(instance.full_name() + ": " + message.text());
   }
-  report(&instance, abi::Level::error, "cannot start: " + message.text());
-  const Lock lock(mutex_);
-  end_batch(instance.full_name() + ": " + message.text());
 }
 
 void Engine::start() {
@@ -169,7 +181,9 @@ void Engine::start() {
                std::to_string(orphan.next - orphan.cursor) + " queued FlowFiles; they flow on if it comes back");
   }
   for (auto& instance : instances_) {
-    if (!instance->definition().enabled) {
+    const bool stays_stopped = !instance->stopped_by.empty();
+    if (stays_stopped) report(instance.get(), abi::Level::info, "stays stopped: by " + instance->stopped_by);
+    if (stays_stopped || !instance->definition().enabled) {
       instance->status = Instance::Status::stopped;
       continue;
     }
@@ -186,9 +200,11 @@ void Engine::start() {
   // Sinks compare their progress with the store's before a source may add to it.
   for (const bool sources : {false, true}) {
     for (auto& instance : instances_) {
-      if (instance->processor != nullptr && instance->is_source() == sources) start_processor(*instance);
+      if (instance->processor != nullptr && instance->is_source() == sources) start_processor(*instance, 0);
     }
   }
+  const Lock lock(mutex_);
+  up_ = true;
 }
 
 void Engine::stop() {

@@ -8,7 +8,7 @@
 //
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
-//   test_control.cpp  what a test does: time, input
+//   operate.cpp    what an operator does         test_control.cpp  what a test does: time, input
 
 #include <atomic>
 #include <condition_variable>
@@ -46,6 +46,14 @@ struct Options {
   Tap tap;                        ///< may be empty
   VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
 };
+
+/// It cannot be done as things stand; the message says what to do.
+class NotNow : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Operation { start, stop, run_once };
 
 /// A message for the operator.
 struct Bulletin {
@@ -117,6 +125,12 @@ class Engine {
   /// connection), store::NotRetained, and std::runtime_error when the engine stops before it is durable.
   std::uint64_t replay(const store::Place& place);
 
+  /// Starts a processor, stops it for good (over restarts, too), or has it run one session of at most `flowfiles`
+  /// FlowFiles. Returns at once: the processor's status tells how far that is. What is so already stays so. Any thread
+  /// but a processor's. Throws std::invalid_argument (there is no such processor), NotNow.
+  void operate(const std::string& flow, const std::string& processor, Operation operation, const std::string& who,
+               std::uint32_t flowfiles = 1);
+
   // For Instance, from any thread.
   void wake(Instance& instance);
   void report(const Instance* instance, abi::Level level, std::string message);
@@ -141,8 +155,8 @@ class Engine {
   // engine.cpp
   void wire();
   void find_components();
-  void create(Instance& instance);
-  void start_processor(Instance& instance);
+  bool create(Instance& instance);
+  void start_processor(Instance& instance, std::uint64_t number);
   void fail(std::string message);
   bool nothing_will_run() const;
   bool everything_ended() const;
@@ -165,6 +179,15 @@ class Engine {
   void run_step(Instance& instance, const Step& step, Lock& lock);
   void check_ends();
   void timer_loop();
+
+  // operate.cpp
+  void recover_stops();
+  Instance& instance_of(const std::string& flow, const std::string& processor);
+  void begin_start(Instance& instance);
+  void begin_stop(Instance& instance);
+  void go_on_stopping(Instance& instance);
+  void end_stops();
+  void destroy_processor(Instance& instance, abi::Processor* processor);
 
   // test_control.cpp
   bool at_rest() const;
@@ -237,8 +260,12 @@ class Engine {
   std::uint64_t held_bytes_ = 0;  ///< held since the last cut
   std::uint32_t active_ = 0;      ///< posted or running, of all instances
   std::uint64_t epoch_number_ = 0;
-  std::string fatal_;          ///< the store is not to be written any more
-  std::string batch_failure_;  ///< batch mode cannot end well, but what was done is kept
+  std::uint64_t cuts_ = 0;             ///< those that found nothing to write count too
+  std::uint32_t operator_number_ = 0;  ///< under which the store keeps what an operator stopped
+  StateChanges stop_changes_;          ///< of that, since the last cut
+  bool up_ = false;                    ///< start() is through
+  std::string fatal_;                  ///< the store is not to be written any more
+  std::string batch_failure_;          ///< batch mode cannot end well, but what was done is kept
 };
 
 }  // namespace weir::engine

@@ -100,6 +100,18 @@ void Instance::waits_for(abi::Text what) {
   waits_for_ = view(what);
 }
 
+void Instance::forget_run() {
+  unavailable.clear();
+  status_message.clear();
+  not_before = tick_at = next_scheduled = 0;
+  failures = 0;
+  poll_wanted = flush_wanted = finish_wanted = finish_done = source_ended = false;
+  once = 0;
+  once_done = false;
+  const std::lock_guard lock(mutex_);
+  waits_for_.clear();
+}
+
 std::string Instance::not_ready() const {
   switch (status) {
     case Status::starting:
@@ -108,6 +120,7 @@ std::string Instance::not_ready() const {
       return status_message;
     case Status::running:
       break;
+    case Status::stopping:
     case Status::stopped:
     case Status::finished:
       return {};

@@ -70,7 +70,7 @@ class InstanceMetric final : public abi::Metric {
 
 class Instance final : public abi::Context, private abi::Readiness {
  public:
-  enum class Status { starting, running, misconfigured, stopped, finished };
+  enum class Status { starting, running, stopping, misconfigured, stopped, finished };
 
   Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number);
   ~Instance();
@@ -107,6 +107,18 @@ class Instance final : public abi::Context, private abi::Readiness {
   bool finish_wanted = false;
   bool finish_done = false;
   bool source_ended = false;
+
+  // What an operator asked for (operate.cpp).
+  std::string stopped_by;          ///< who; empty: nobody
+  std::int64_t stopped_at = 0;     ///< flow's clock
+  std::uint32_t once = 0;          ///< it runs once, with so many FlowFiles; 0: it goes on
+  bool once_done = false;          ///< and that is under way, or over
+  bool start_after_stop = false;   ///< it is wanted again
+  bool in_start = false;           ///< in the processor's start()
+  bool stop_flushed = false;       ///< of one that stops: was asked to flush
+  std::uint64_t stop_cut = 0;      ///< all it did is in this cut; 0: something of it still runs
+  std::uint64_t start_number = 0;  ///< a start under way that has another is not wanted any more
+
   std::int64_t retain_credit = 0;  ///< of a source: bytes that may be retained now (see Engine::retain)
   std::chrono::steady_clock::time_point retain_credit_at{};
   Statistics statistics;
@@ -128,6 +140,8 @@ class Instance final : public abi::Context, private abi::Readiness {
   abi::Metric* metric(abi::Text name, abi::Text help, bool counter) override;
   void* interface(const char* name) override;
 
+  /// Is as it was before it ever ran, but for its state, its statistics, and what an operator asked for.
+  void forget_run();
   /// What keeps it from its work, by its own account or the engine's; empty: nothing does. With the engine's lock.
   std::string not_ready() const;
   /// Calls `visit` with each metric that the processor made.

@@ -41,11 +41,14 @@ bool Engine::blocked(const Instance& instance, const Connection* input) const {
 }
 
 std::optional<Engine::Step> Engine::next_step(Instance& instance) {
-  if (instance.status != Instance::Status::running) return std::nullopt;
+  const bool ends = stopping_ || instance.status == Instance::Status::stopping;
+  if (instance.status != Instance::Status::running && instance.status != Instance::Status::stopping)
+    return std::nullopt;
   const bool alone = instance.active <= 1;
   const auto now = clock_->now();
-  if (instance.flush_wanted && alone && (instance.not_before <= now || stopping_)) return Step{abi::Trigger::flush};
-  if (stopping_ || !fatal_.empty() || instance.not_before > now) return std::nullopt;
+  if (instance.flush_wanted && alone && (instance.not_before <= now || ends)) return Step{abi::Trigger::flush};
+  if (instance.once != 0 && (instance.once_done || !alone)) return std::nullopt;
+  if (ends || !fatal_.empty() || instance.not_before > now) return std::nullopt;
   if (instance.tick_at != 0 && instance.tick_at <= now && alone && !blocked(instance, nullptr))
     return Step{abi::Trigger::tick};
   if (instance.next_scheduled > now) return std::nullopt;
@@ -108,6 +111,8 @@ void Engine::work(Instance& instance) {
   --active_;
   consider_timers(instance);
   consider(instance);
+  if (instance.once_done && instance.active == 0 && instance.status == Instance::Status::running) begin_stop(instance);
+  go_on_stopping(instance);
   for (auto* input : instance.inputs) consider(*input->from);  // runs_ahead() may say otherwise now
   if (options_.until_idle) check_ends();
   if (active_ == 0 || stopping_) quiet_.notify_all();
@@ -149,7 +154,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   auto status = abi::Status::ok;
   detail::Message message;
   if (step.connection != nullptr) {
-    taken = step.connection->take(now, kBatchCount, kBatchBytes, instance.definition().strict_order);
+    const auto most = instance.once == 0 ? kBatchCount : std::min(instance.once, kBatchCount);
+    taken = step.connection->take(now, most, kBatchBytes, instance.definition().strict_order);
     if (!taken.flight) return;
     consider(instance);  // what is left is for its next task, which need not wait for this one
     if (!read_back(*step.connection, taken, lock)) return;
@@ -166,6 +172,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     instance.tick_at = 0;
   }
   if (step.trigger == abi::Trigger::input || instance.is_source()) instance.poll_wanted = false;
+  if (instance.once != 0 && step.trigger == abi::Trigger::input)
+    instance.once_done = taken.flight || instance.is_source();
   lock.unlock();
 
   const auto begin = std::chrono::steady_clock::now();
@@ -194,7 +202,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   lock.lock();
   instance.statistics.busy += duration.count();
   if (step.trigger == abi::Trigger::flush) {
-    instance.flush_wanted = status == abi::Status::unavailable && !stopping_;  // then again, after the pause
+    instance.flush_wanted = status == abi::Status::unavailable && !stopping_ &&
+                            instance.status != Instance::Status::stopping;  // then again, after the pause
     flushed_.notify_all();
   }
   if (status != abi::Status::ok) {

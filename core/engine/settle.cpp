@@ -197,7 +197,7 @@ void Engine::roll_back(Instance& instance, const Step& step, const std::shared_p
   }
   ++instance.statistics.errors;
   if (status == abi::Status::misconfigured) {
-    instance.status = Instance::Status::misconfigured;
+    if (instance.status != Instance::Status::stopping) instance.status = Instance::Status::misconfigured;
     instance.status_message = message;
     if (flight) step.connection->roll_back(flight, 0, false);
     report_unlocked(instance, abi::Level::error, "stopped: " + message, lock);
