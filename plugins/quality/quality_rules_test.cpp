@@ -171,6 +171,41 @@ TEST_CASE("spike: a level that stays is none") {
   CHECK(series.at(5, "10") == Flag::suspect);
 }
 
+TEST_CASE("flat_line: a spike inside a stuck stretch does not end it, a new level does") {
+  Series series({.spike = SpikeSettings{3, {}}, .flat_line = std::chrono::seconds(10)});
+  for (int second = 0; second < 10; ++second)
+    CHECK(series.at(second, second == 6 ? "29" : "20") == (second == 6 ? Flag::suspect : Flag::pass));
+  CHECK(series.at(10, "20") == Flag::suspect);
+  CHECK(series.why() == R"("t: flat_line for 10s")");
+  CHECK(series.at(11, "30") == Flag::suspect);
+  CHECK(series.why() == R"("t: spike off by 10")");
+  CHECK(series.at(12, "20") == Flag::suspect);
+  CHECK(series.why() == R"("t: flat_line for 12s")");
+  CHECK(series.at(13, "30") == Flag::suspect);
+  CHECK(series.at(14, "30") == Flag::pass);  // a level, from its first value on
+  CHECK(series.at(22, "30") == Flag::pass);
+  CHECK(series.at(23, "30") == Flag::suspect);
+  CHECK(series.why() == R"("t: flat_line for 10s")");
+}
+
+TEST_CASE("reasons show numbers without the noise of their computation, and still beyond the limit") {
+  Series series({.rate_of_change = 0.3, .spike = SpikeSettings{0.3, {}}});
+  series.at(0, "20.1011");
+  series.at(1, "20.1011");
+  CHECK(series.at(2, "20.6066") == Flag::suspect);  // in doubles it is off by 0.5055000000000014
+  CHECK(series.why() == R"("t: rate_of_change 0.5055/s is more than 0.3/s","t: spike off by 0.5055")");
+  CHECK(to_text_beyond(0.1 + 0.2, 0.3) == "0.30000000000000004");  // it is more, and shows it
+  CHECK(to_text_beyond(5.00000001, 5) == "5.00000001");
+  CHECK(to_text_beyond(12345678.4, 5) == "12345678");
+  CHECK(to_text_beyond(1e300, 5) == "1e+300");
+  Series gap({.gap = std::chrono::milliseconds(100)});
+  gap.verdict.clear();
+  gap.rules.judge("1", {true, 1'700'000'000'000'000'000}, &gap.history, gap.verdict);
+  gap.verdict.clear();
+  gap.rules.judge("1", {true, 1'700'000'000'300'000'000}, &gap.history, gap.verdict);
+  CHECK(gap.why() == R"("t: gap of 0.3s")");
+}
+
 TEST_CASE("flat_line: the same value for too long is suspect, for longer it fails") {
   Series series(
       {.flat_line = std::chrono::seconds(10), .flat_line_fail = std::chrono::seconds(20), .flat_line_tolerance = 0.1});

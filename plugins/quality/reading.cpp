@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "weir/json.h"
 
@@ -65,6 +66,20 @@ bool is_of_type(const Reading& reading, std::string_view type) {
       return type == "array";
   }
   return false;
+}
+
+std::string to_text_beyond(double value, double limit) {
+  char buffer[32];
+  double shown = value;
+  // At least those before the point.
+  const double least = std::abs(value) < 1e6 ? 6 : std::floor(std::log10(std::abs(value))) + 1;
+  constexpr int kMost = std::numeric_limits<double>::max_digits10;
+  for (int digits = least < 15 ? static_cast<int>(least) : 15; digits <= kMost; ++digits) {
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, digits).ptr;
+    std::from_chars(buffer, end, shown);
+    if ((shown > limit) == (value > limit)) break;
+  }
+  return to_text(shown);  // 12 and not 1.2e+01
 }
 
 std::string to_text(double value) {

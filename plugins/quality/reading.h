@@ -27,4 +27,8 @@ bool is_of_type(const Reading& reading, std::string_view type);
 /// A number as short as it can be told apart.
 std::string to_text(double value);
 
+/// A computed number without the noise of its computation: with six digits, or as many more as it takes for those
+/// before the point, and to show that it lies beyond `limit`.
+std::string to_text_beyond(double value, double limit);
+
 }  // namespace weir::quality

@@ -31,8 +31,11 @@ std::string bounds(const std::vector<double>& range) {
   return "[" + to_text(range[0]) + ", " + to_text(range[1]) + "]";
 }
 
+/// Apart as integers: a time since 1970 in nanoseconds has more digits than a double.
 double seconds(std::int64_t from, std::int64_t to) {
-  return (static_cast<double>(to) - static_cast<double>(from)) / 1e9;
+  std::int64_t apart = 0;
+  if (__builtin_sub_overflow(to, from, &apart)) return (static_cast<double>(to) - static_cast<double>(from)) / 1e9;
+  return static_cast<double>(apart) / 1e9;
 }
 
 /// FNV-1a, with the type in it: "1" and 1 are two values. It is stored, so it is the same in every build.
@@ -87,8 +90,10 @@ const Fields<RuleSettings>& RuleSettings::fields() {
           .property("spike", &RuleSettings::spike,
                     {.help = "How far a value may be off the mean of the two before it (QARTOD spike). A level that "
                              "stays is none: the second value at it passes."})
-          .property("flat_line", &RuleSettings::flat_line,
-                    {.help = "The same value for so long is suspect (QARTOD flat line).", .example = "10m"})
+          .property(
+              "flat_line", &RuleSettings::flat_line,
+              {.help = "The same value for so long is suspect (QARTOD flat line). A spike in between does not end it.",
+               .example = "10m"})
           .property("flat_line_fail", &RuleSettings::flat_line_fail,
                     {.help = "The same value for so long fails.", .example = "1h"})
           .property("flat_line_tolerance", &RuleSettings::flat_line_tolerance,
@@ -223,24 +228,10 @@ void FieldRules::judge_number(double value, std::int64_t time, FieldHistory& his
   if (settings_.rate_of_change && history.values > 0) {
     const auto change = std::abs(value - history.last) / seconds(history.last_time, time);
     if (change > *settings_.rate_of_change)
-      flag(Flag::suspect, rate, to_text(change) + "/s is more than " + to_text(*settings_.rate_of_change) + "/s",
+      flag(Flag::suspect, rate,
+           to_text_beyond(change, *settings_.rate_of_change) + "/s is more than " + to_text(*settings_.rate_of_change) +
+               "/s",
            verdict);
-  }
-  if (settings_.flat_line || settings_.flat_line_fail) {
-    if (!history.flat || !(std::abs(value - history.flat_value) <= settings_.flat_line_tolerance)) {
-      history.flat = true;
-      history.flat_value = value;
-      history.flat_since = time;
-    }
-    const auto lasted = seconds(history.flat_since, time);
-    const auto reaches = [&](const std::optional<Duration>& limit) {
-      return limit && lasted >= static_cast<double>(limit->count()) / 1e9;
-    };
-    if (reaches(settings_.flat_line_fail)) {
-      flag(Flag::fail, flat, "for " + to_text(lasted) + "s", verdict);
-    } else if (reaches(settings_.flat_line)) {
-      flag(Flag::suspect, flat, "for " + to_text(lasted) + "s", verdict);
-    }
   }
   if (settings_.spike && history.values > 1) {
     const auto off = std::abs(value - (history.last / 2 + history.before / 2));
@@ -252,19 +243,43 @@ void FieldRules::judge_number(double value, std::int64_t time, FieldHistory& his
       history.values = 1;
       history.last = history.aside;
       history.last_time = history.time;
+      judge_flat(history.aside, history.time, history, nullptr);
     } else if ((fail && off > *fail) || off > smallest) {
       const bool fails = fail && off > *fail;
-      flag(fails ? Flag::fail : Flag::suspect, Rule::spike, "off by " + to_text(off), verdict);
+      flag(fails ? Flag::fail : Flag::suspect, Rule::spike, "off by " + to_text_beyond(off, fails ? *fail : smallest),
+           verdict);
       history.apart = true;
       history.aside = value;
       return;
     }
   }
+  judge_flat(value, time, history, &verdict);
   history.apart = false;
   history.before = history.last;
   history.last = value;
   history.last_time = time;
   if (history.values < 2) ++history.values;
+}
+
+/// A value that is taken for a spike does not come here: it says nothing about whether the sensor is stuck. Without a
+/// verdict the value only joins the history.
+void FieldRules::judge_flat(double value, std::int64_t time, FieldHistory& history, Verdict* verdict) {
+  if (!settings_.flat_line && !settings_.flat_line_fail) return;
+  if (!history.flat || !(std::abs(value - history.flat_value) <= settings_.flat_line_tolerance)) {
+    history.flat = true;
+    history.flat_value = value;
+    history.flat_since = time;
+  }
+  if (verdict == nullptr) return;
+  const auto lasted = seconds(history.flat_since, time);
+  const auto reaches = [&](const std::optional<Duration>& limit) {
+    return limit && lasted >= static_cast<double>(limit->count()) / 1e9;
+  };
+  if (reaches(settings_.flat_line_fail)) {
+    flag(Flag::fail, flat, "for " + to_text(lasted) + "s", *verdict);
+  } else if (reaches(settings_.flat_line)) {
+    flag(Flag::suspect, flat, "for " + to_text(lasted) + "s", *verdict);
+  }
 }
 
 void FieldRules::judge_unique(const Reading& reading, FieldHistory& history, Verdict& verdict) {

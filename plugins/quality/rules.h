@@ -77,6 +77,7 @@ class FieldRules {
   void flag(Flag flag, Rule rule, std::string_view detail, Verdict& verdict);
   bool judge_value(const Reading& reading, Verdict& verdict);
   void judge_number(double value, std::int64_t time, FieldHistory& history, Verdict& verdict);
+  void judge_flat(double value, std::int64_t time, FieldHistory& history, Verdict* verdict);
   void judge_unique(const Reading& reading, FieldHistory& history, Verdict& verdict);
   bool among(const Reading& reading) const;
 
