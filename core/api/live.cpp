@@ -16,13 +16,6 @@ std::string grouped(std::uint64_t number) {
   return digits;
 }
 
-bool ends_here(const engine::Instance& instance) {
-  for (std::size_t r = 0; r < instance.outputs.size(); ++r) {
-    if (!instance.outputs[r].empty() && instance.definition().relationships[r] != "failure") return false;
-  }
-  return !instance.is_source();
-}
-
 }  // namespace
 
 std::string LiveLine::text() {
@@ -34,7 +27,7 @@ std::string LiveLine::text() {
     for (const auto& instance : instances) {
       if (instance->is_source()) {
         for (const auto& traffic : instance->statistics.out) in += traffic.records;
-      } else if (ends_here(*instance)) {
+      } else if (instance->is_sink()) {
         out += instance->statistics.in.records;
       }
     }

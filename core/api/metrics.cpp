@@ -71,6 +71,17 @@ void per_processor(Exposition& out, const View& view, std::string_view name, Met
   }
 }
 
+/// The same for those that take FlowFiles: a source's would be 0 for ever, as if nothing came.
+template <class Value>
+void per_consumer(Exposition& out, const View& view, std::string_view name, std::string_view help, Value value) {
+  out.begin({name, counter, "flow, processor", help});
+  for (const auto& p : view.processors) {
+    if (p.instance->is_source()) continue;
+    out.labels({{"flow", p.instance->flow_definition().name}, {"processor", p.instance->definition().name}});
+    out.sample(value(p));
+  }
+}
+
 template <class Value>
 void per_relationship(Exposition& out, const View& view, std::string_view name, std::string_view help, Value value) {
   out.begin({name, counter, "flow, processor, relationship", help});
@@ -107,11 +118,16 @@ void single(Exposition& out, std::string_view name, MetricType type, std::string
 void processors(Exposition& out, const View& view) {
   using P = const ProcessorView&;
   using T = const engine::Traffic&;
-  out.begin({"weir_processor_info", gauge, "flow, processor, type", "1; says of which type a processor is."});
+  out.begin(
+      {"weir_processor_info", gauge, "flow, processor, type, role",
+       "1; says of which type a processor is, and its role: source (data comes in), sink (it ends here) or step."});
   for (const auto& p : view.processors) {
     out.labels({{"flow", p.instance->flow_definition().name},
                 {"processor", p.instance->definition().name},
-                {"type", weir::view(p.instance->definition().type->spec()->type)}});
+                {"type", weir::view(p.instance->definition().type->spec()->type)},
+                {"role", p.instance->is_source() ? "source"
+                         : p.instance->is_sink() ? "sink"
+                                                 : "step"}});
     out.sample(std::uint64_t{1});
   }
   constexpr std::pair<Instance::Status, std::string_view> kStatus[] = {
@@ -135,12 +151,12 @@ void processors(Exposition& out, const View& view) {
       out, view, "weir_processor_ready", gauge,
       "1 while a processor has what it needs; 0: it has not reached its far side, or cannot start. /readyz says why.",
       [](P p) { return std::uint64_t{p.ready}; });
-  per_processor(out, view, "weir_in_flowfiles_total", counter, "FlowFiles that a processor took from its queues.",
-                [](P p) { return p.statistics.in.files; });
-  per_processor(out, view, "weir_in_records_total", counter, "Records in them.",
-                [](P p) { return p.statistics.in.records; });
-  per_processor(out, view, "weir_in_bytes_total", counter, "Bytes of content in them.",
-                [](P p) { return p.statistics.in.bytes; });
+  per_consumer(out, view, "weir_in_flowfiles_total",
+               "FlowFiles that a processor took from its queues. Sources take none: see weir_out_flowfiles_total.",
+               [](P p) { return p.statistics.in.files; });
+  per_consumer(out, view, "weir_in_records_total", "Records in them.", [](P p) { return p.statistics.in.records; });
+  per_consumer(out, view, "weir_in_bytes_total", "Bytes of content in them.",
+               [](P p) { return p.statistics.in.bytes; });
   per_relationship(out, view, "weir_out_flowfiles_total",
                    "FlowFiles that a processor transferred to a relationship, routed or dropped.",
                    [](T t) { return t.files; });

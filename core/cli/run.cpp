@@ -1,6 +1,6 @@
 #include "cli/run.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -76,8 +76,9 @@ class Live {
       api::LiveLine line(engine);
       std::unique_lock lock(mutex_);
       while (!changed_.wait_for(lock, std::chrono::seconds(1), [this] { return over_; }))
-        fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line.text(), terminal_ ? "" : "\n");
-      if (terminal_) fmt::print(stderr, "\r\033[K{}\n", line.text());
+        engine::show_live_line(line.text());
+      engine::show_live_line(line.text());
+      engine::end_live_line();
     });
   }
   ~Live() {
@@ -90,7 +91,6 @@ class Live {
   }
 
  private:
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool over_ = false;

@@ -22,6 +22,13 @@ Instance::~Instance() {
   if (processor != nullptr) processor->destroy();
 }
 
+bool Instance::is_sink() const {
+  for (std::size_t r = 0; r < outputs.size(); ++r) {
+    if (!outputs[r].empty() && definition_.relationships[r] != "failure") return false;
+  }
+  return !is_source();
+}
+
 abi::Text Instance::folder() {
   const std::lock_guard lock(mutex_);
   if (folder_.empty()) {

@@ -79,6 +79,8 @@ class Instance final : public abi::Context, private abi::Readiness {
   const flow::Flow& flow_definition() const { return flow_; }
   std::uint32_t number() const { return number_; }
   bool is_source() const { return (flags_ & abi::kSource) != 0; }
+  /// Nothing leads on from it but failures.
+  bool is_sink() const;
   bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
   std::string full_name() const { return flow_.name + "/" + definition_.name; }
 

@@ -1,10 +1,14 @@
 #include "engine/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "engine/instance.h"
@@ -29,9 +33,52 @@ spdlog::level::level_enum spdlog_level(abi::Level level) {
   return spdlog::level::info;
 }
 
+/// Standard error, with the live line at its end if it is a terminal.
+class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void show(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    if (!terminal_) return write(std::string(text) + "\n");
+    live_ = text;
+    write(kClear + fitting());
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    if (!live_.empty()) write("\n");
+    live_.clear();
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::string text(line.data(), line.size());
+    write(live_.empty() ? text : kClear + text + fitting());
+  }
+  void flush_() override {}
+
+  /// A live line that the terminal broke in two could not be cleared.
+  std::string fitting() const {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return live_;
+    return live_.substr(0, size.ws_col - 1);
+  }
+  /// In one call, so that what others write to the terminal does not come in between.
+  static void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+  static constexpr const char* kClear = "\r\033[K";
+  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  std::string live_;
+};
+
+const std::shared_ptr<StandardError>& standard_error() {
+  static const auto sink = std::make_shared<StandardError>();
+  return sink;
+}
+
 spdlog::logger& logger() {
   static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>("weir", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("weir", standard_error());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     return made;
   }();
@@ -77,6 +124,14 @@ void log_line(abi::Level level, const Instance* instance, std::string_view messa
     logger().log(spd, "{}{}", instance == nullptr ? std::string() : instance->full_name() + ": ",
                  escaped(message, false));
   }
+}
+
+void show_live_line(std::string_view text) {
+  standard_error()->show(text);
+}
+
+void end_live_line() {
+  standard_error()->end();
 }
 
 }  // namespace weir::engine

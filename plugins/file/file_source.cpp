@@ -168,8 +168,7 @@ void FileSource::search(Session& session) {
                                  .by_modified = settings_.sort == "mtime"},
                                 problems);
   for (const auto& problem : problems) warn_once(problem, problem);
-  if (found.empty() && problems.empty() && positions_.empty())
-    warn_once(settings_.path, "no file matches " + settings_.path + " (in the directory " + absolute(".") + ")");
+  if (found.empty() && problems.empty() && positions_.empty()) warn_once(settings_.path, nothing_found());
 
   next_search_ = session.now() + settings_.interval.count();
   waiting_for_age_ = false;
@@ -183,6 +182,16 @@ void FileSource::search(Session& session) {
     }
   }
   if (!found.empty()) forget_vanished(session, found);
+}
+
+/// Files may yet come, so this is no error; but who mistyped the path should not wait for them in vain.
+std::string FileSource::nothing_found() const {
+  struct stat s{};
+  if (is_glob(settings_.path) || !status(settings_.path, s) || !S_ISDIR(s.st_mode))
+    return "no file matches " + settings_.path + " (in the directory " + absolute(".") + ")";
+  return "no file matches: there is none in the directory " + absolute(settings_.path) +
+         (settings_.recursive ? " or below it" : "") +
+         (context_.until_idle() ? "" : "; those that come into it will be read");
 }
 
 void FileSource::consider(Session& session, const Found& found) {

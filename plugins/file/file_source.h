@@ -48,6 +48,7 @@ class FileSource final : public Source {
   void work(Session& session);
   void read_some(Session& session);
   void search(Session& session);
+  std::string nothing_found() const;
   void consider(Session& session, const Found& found);
   void follow_rotation(Session& session, const std::string& path, const Position& position, const Fd& fd);
   void forget_vanished(Session& session, const std::vector<Found>& found);

@@ -384,7 +384,13 @@ TEST_CASE("a file that does not exist is an error at start; of a glob or a direc
   Runner empty(type(), "path: " + dir.path(), {.until_idle = true});
   empty.run();
   CHECK(empty.finished());
-  CHECK(warned(empty, "no file matches"));
+  CHECK(warned(empty, "no file matches: there is none in the directory " + dir.path()));
+  Runner waiting(type(), "path: " + dir.path());
+  waiting.run();
+  CHECK(warned(waiting, "those that come into it will be read"));
+  dir.write("a", "came\n");
+  waiting.advance(std::chrono::minutes(1));
+  CHECK(contents(waiting.take("success")) == List{"came\n"});
 }
 
 TEST_CASE("settings that contradict one another are refused with what to do") {

@@ -130,6 +130,14 @@ TEST_CASE_FIXTURE(Fresh, "metrics count what flowed, by processor and relationsh
   CHECK(s.value("weir_out_flowfiles_total", of("act", "success")) == 9);
   CHECK(s.value("weir_out_flowfiles_total", of("act", "failure")) == 1);
   CHECK(s.value("weir_in_flowfiles_total", of("sink")) == 9);
+  CHECK(s.get("/metrics").body.find("weir_in_flowfiles_total{flow=\"test\",processor=\"source\"}") ==
+        std::string::npos);
+  const auto role = [&](const char* name, const char* type, const char* expected) {
+    return s.value("weir_processor_info", {{"flow", "test"}, {"processor", name}, {"type", type}, {"role", expected}});
+  };
+  CHECK(role("source", "Count", "source") == 1);
+  CHECK(role("act", "Do", "step") == 1);
+  CHECK(role("sink", "Collect", "sink") == 1);
   CHECK(s.value("weir_in_bytes_total", of("sink")) == 9);
   CHECK(s.value("weir_dropped_flowfiles_total", of("sink")) == 9);
   CHECK(s.value("weir_sessions_total", of("sink")) >= 1);
