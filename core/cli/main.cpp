@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/server.h"
+#include "cli/command_line.h"
 #include "cli/data.h"
 #include "cli/processors.h"
 #include "cli/run.h"
@@ -14,36 +15,10 @@
 #include "cli/validate.h"
 #include "sql/eval.h"
 
-namespace {
-
-/// `10s`, `5m`: as in flow files.
-weir::Duration parse_duration(const std::string& text) {
-  std::size_t end = 0;
-  double value = 0;
-  try {
-    value = std::stod(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
-  const auto unit = text.substr(end);
-  const double seconds = unit == "ms"  ? 1e-3
-                         : unit == "s" ? 1
-                         : unit == "m" ? 60
-                         : unit == "h" ? 3600
-                         : unit == "d" ? 86400
-                                       : 0;
-  if (end == 0 || seconds == 0 || value < 0)
-    throw CLI::ValidationError("'" + text + "' is no duration, such as 30s, 5m or 1h");
-  return std::chrono::duration_cast<weir::Duration>(std::chrono::duration<double>(value * seconds));
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
   CLI::App app{"Weir runs dataflows: processors from plugins, wired by YAML, durable and traceable."};
   app.require_subcommand(1);
   app.set_version_flag("--version", WEIR_VERSION);
-  app.failure_message(CLI::FailureMessage::help);
   std::vector<std::string> plugins;
   const auto add_plugins = [&plugins](CLI::App* command) {
     command->add_option("--plugins", plugins, "A folder or file with plugins, before the usual places")
@@ -149,10 +124,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    if (*run_command && !run_for.empty()) run.run_for = parse_duration(run_for);
-    if (*test_command && !test_patience.empty()) test.patience = parse_duration(test_patience);
+    if (*run_command && !run_for.empty()) run.run_for = weir::cli::parse_duration("--for", run_for);
+    if (*test_command && !test_patience.empty()) test.patience = weir::cli::parse_duration("--timeout", test_patience);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return weir::cli::answer(app, error);
   }
   if (*run_command) {
     run.plugins = plugins;

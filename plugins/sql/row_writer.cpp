@@ -87,18 +87,20 @@ RowWriter::RowWriter(TableSettings settings, Context context, Connection& connec
     return;
   }
   prepare_query({});
-  const bool by_declaration = std::all_of(settings_.columns.begin(), settings_.columns.end(), [&](const auto& column) {
-    return std::any_of(declared.begin(), declared.end(), [&](const auto& field) {
-      return column.second == field_sql(field.name) || column.second == field.name;
-    });
-  });
-  if (!by_declaration) return;  // types of expressions show with the first record
   std::vector<NewColumn> columns;
   for (const auto& [name, sql] : settings_.columns) {
-    for (const auto& field : declared) {
-      if (sql == field_sql(field.name) || sql == field.name)
-        columns.push_back({name, content_of(field.type), field.required});
+    const auto field = std::find_if(declared.begin(), declared.end(),
+                                    [&, &s = sql](const auto& f) { return s == field_sql(f.name) || s == f.name; });
+    if (field == declared.end()) {
+      columns.push_back({name});
+      guessed_.push_back(name);
+    } else {
+      columns.push_back({name, content_of(field->type), field->required});
     }
+  }
+  if (!guessed_.empty()) {  // types of expressions show with the first record
+    new_columns_ = std::move(columns);
+    return;
   }
   make(std::move(columns));
 }
@@ -153,7 +155,10 @@ void RowWriter::use(const std::vector<Column>& existing) {
 
 void RowWriter::make(std::vector<NewColumn> columns) {
   connection_.commit();  // the table is there for good, whatever becomes of the rows
-  if (const auto existing = connection_.describe(settings_.table)) return use(*existing);
+  if (const auto existing = connection_.describe(settings_.table)) {
+    guessed_.clear();
+    return use(*existing);
+  }
   for (const auto& name : settings_.key) {
     const auto at = std::find_if(columns.begin(), columns.end(), [&](const auto& c) { return c.name == name; });
     if (at == columns.end())
@@ -199,20 +204,24 @@ void RowWriter::prepare(Session& session, FlowFile file) {
         names = JsonObject::names_of(view(row.json));
     });
     if (names.empty()) return;
-    for (const auto& name : names) settings_.columns.emplace_back(name, field_sql(name));
+    for (const auto& name : names) {
+      settings_.columns.emplace_back(name, field_sql(name));
+      new_columns_.push_back({name});
+    }
+    guessed_ = std::move(names);
     prepare_query({});
   }
-  std::vector<NewColumn> columns;
+  auto columns = new_columns_;
+  bool found = false;
   values_.run(session, file, [&](const Row& row) {
     if (row.error.size > 0) return;
-    if (columns.empty()) {
-      for (const auto& [name, sql] : settings_.columns) columns.push_back({name});
-    }
+    found = true;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (columns[i].content == Content::any) columns[i].content = content_of(row.values[i]);
+      const bool guessed = std::find(guessed_.begin(), guessed_.end(), columns[i].name) != guessed_.end();
+      if (guessed && columns[i].content == Content::any) columns[i].content = content_of(row.values[i]);
     }
   });
-  if (!columns.empty()) make(std::move(columns));
+  if (found) make(std::move(columns));
 }
 
 std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused) {
@@ -238,11 +247,28 @@ std::string RowWriter::add(const Row& row, std::uint32_t number) {
     if (row.values[column].type == ValueType::null)
       return "the key " + settings_.columns[static_cast<std::size_t>(column)].first + " is NULL";
   }
-  return inserter_->add(row.values, number, row.record);
+  auto reason = inserter_->add(row.values, number, row.record);
+  explain(reason);
+  return reason;
+}
+
+/// Says of a value that does not fit why the column is as it is, where nobody chose it: the first record had `20`, say,
+/// and this one has `20.5`.
+void RowWriter::explain(std::string& reason) const {
+  for (const auto& name : guessed_) {
+    if (!reason.starts_with(name + ": ")) continue;
+    reason += ". The first record chose the column's type, as " + name +
+              " is not declared: declare it, such as {type: number} or {type: text}, in the flow's `records` and let "
+              "the table be made anew, or make the table yourself";
+    return;
+  }
 }
 
 void RowWriter::finish(std::vector<Refusal>& refused) {
-  if (inserter_) inserter_->finish(refused);
+  if (!inserter_) return;
+  const auto before = refused.size();
+  inserter_->finish(refused);
+  for (auto i = before; i < refused.size(); ++i) explain(refused[i].message);
 }
 
 void RowWriter::clear() noexcept {

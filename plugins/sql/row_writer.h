@@ -50,6 +50,7 @@ class RowWriter {
   void prepare_query(const std::vector<As>& reads);
   void prepare_insert(const std::vector<Column>& columns);
   std::string add(const Row& row, std::uint32_t number);
+  void explain(std::string& reason) const;
   bool same_name(std::string_view a, std::string_view b) const;
   std::string place() const { return "table " + settings_.table + " of " + connection_.url(); }
 
@@ -57,7 +58,9 @@ class RowWriter {
   Context context_;
   Connection& connection_;
   bool own_columns_ = false;  ///< they follow the table or the first record: a field without a column is an error
-  weir::Statement records_;   ///< nothing but the records
+  std::vector<NewColumn> new_columns_;  ///< of the table that is still to be made
+  std::vector<std::string> guessed_;    ///< those of them whose types follow the first record, not a declaration
+  weir::Statement records_;             ///< nothing but the records
   weir::Statement values_;
   std::vector<int> key_columns_;
   std::unique_ptr<Inserter> inserter_;  ///< null: the table is still to be made

@@ -136,6 +136,24 @@ TEST_CASE("without a declaration the first record makes the table, and says what
   CHECK(failed[0].attributes.at("error.message").find("the field new has no column in table t") == 0);
 }
 
+TEST_CASE("where the first record chose a column's type, a value that does not fit it says so and what to do") {
+  Sink sink("", Options{});
+  sink.write(R"({"id":"x","level":20})");
+  sink.write(R"({"id":"y","level":20.5})");
+  CHECK(sink->take("failure").at(0).attributes.at("error.message") ==
+        "level: 20.5 is no whole number. The first record chose the column's type, as level is not declared: declare "
+        "it, such as {type: number} or {type: text}, in the flow's `records` and let the table be made anew, or make "
+        "the table yourself");
+  Sink declared("columns: {t: temperature, twice: n * 2}\n");
+  declared.write(R"({"temperature":20,"n":1})");
+  declared.write(R"({"temperature":20.5,"n":1})");
+  declared.write(R"({"temperature":"warm","n":1})");
+  CHECK(declared.rows("SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('t')") ==
+        "t REAL, twice INTEGER");
+  CHECK(declared.rows("SELECT group_concat(t) FROM t") == "20.0,20.5");
+  CHECK(declared->take("failure").at(0).attributes.at("error.message").find("first record") == std::string::npos);
+}
+
 TEST_CASE("garbage before the first record does not make the table") {
   Sink sink("", Options{});
   sink.write("garbage");

@@ -353,6 +353,16 @@ class SensorLake(unittest.TestCase):
         self.check_history(published, values)
         self.check_means(published, values)
 
+    def test_the_queries_that_it_prints_work_before_there_is_a_mean(self):
+        self.start(40, 1, int(time.time()) * 1000)
+        self.wait("the first readings", lambda: self.lake.count("readings") > 0)
+        queries = re.findall(r"^ *sqlite3 -box \S+ \"(.*)\"$", self.run_.output(), re.M)
+        self.assertEqual(len(queries), 2, self.run_.output())
+        database = sqlite3.connect(f"file:{self.lake.folder}/history.db?mode=ro", uri=True, timeout=10)
+        self.addCleanup(database.close)
+        self.assertGreater(len(database.execute(queries[0]).fetchall()), 0)
+        self.assertEqual(database.execute(queries[1]).fetchall(), [])
+
     def test_a_second_run_on_the_same_folder_is_refused_and_says_so(self):
         self.start(10, 0, 0)
         self.wait("the flow", lambda: self.run_.url() and "in " in self.run_.output())
