@@ -13,6 +13,9 @@ if(plugins)
   endforeach()
 endif()
 
+# The web UI, if scripts/build-ui has built it.
+install(DIRECTORY ${CMAKE_BINARY_DIR}/ui/ DESTINATION share/weir/ui COMPONENT runtime OPTIONAL)
+
 install(DIRECTORY core/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk PATTERN testkit.h EXCLUDE)
 install(TARGETS weir_sdk EXPORT WeirTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS weir_plugin_types EXPORT WeirTargets RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/weir COMPONENT sdk)

@@ -19,6 +19,8 @@ struct Request {
   std::string authorization = {};  ///< the header's value
   std::string cookie = {};
   std::string remote = {};  ///< the client's address
+  std::string accept_encoding = {};
+  std::string if_none_match = {};
 };
 
 /// The client's end of a stream: what a page sends as long as the connection lasts.

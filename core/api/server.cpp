@@ -191,7 +191,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
           {std::string(request.method_string()), std::string(target.substr(0, mark)),
            mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
            std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
-           std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string()});
+           std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string(),
+           std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match])});
     });
   }
 
@@ -268,7 +269,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     reply_.keep_alive(keep_alive);
     reply_.body() = std::move(response.body);
     if (head) reply_.body().clear();
-    reply_.content_length(size);  // of what a GET would bring
+    if (response.status != 304) reply_.content_length(size);  // of what a GET would bring
     stream_.expires_after(common_.options.timeout);
     http::async_write(stream_, reply_,
                       [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_written(error); });

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "api/assets.h"
 #include "api/live.h"
 #include "api/pages.h"
 #include "api/server.h"
@@ -148,7 +149,8 @@ int run(const RunOptions& options) {
       api::Options api_options;
       api_options.listen = api::parse_endpoint(options.listen);
       api_options.allow_unauthenticated_network = options.allow_network;
-      server = std::make_unique<api::Server>(api::pages(engine, WEIR_VERSION), api_options);
+      server = std::make_unique<api::Server>(
+          api::with_ui(api::pages(engine, WEIR_VERSION), api::Assets(api::ui_directory())), api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
     }
   } catch (const std::invalid_argument& error) {
