@@ -5,7 +5,7 @@
 FROM debian:12.11-slim AS build
 WORKDIR /src
 COPY scripts/install scripts/
-RUN scripts/install --yes build && rm -rf /var/lib/apt/lists/*
+RUN scripts/install --yes build ui && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/ccache scripts/build -DWEIR_TESTS=OFF
 
@@ -15,6 +15,7 @@ RUN /opt/weir/install --yes runtime && rm -rf /opt/weir/install /var/lib/apt/lis
 RUN useradd --system --uid 10001 --home-dir /var/lib/weir --create-home --shell /usr/sbin/nologin weir
 COPY --from=build /src/build/weir /opt/weir/
 COPY --from=build /src/build/plugins/*.so /src/build/plugins/*.types /opt/weir/plugins/
+COPY --from=build /src/build/ui /opt/weir/ui
 # A library that the group `runtime` forgot ends the build here, not the first start.
 RUN ! ldd /opt/weir/weir /opt/weir/plugins/*.so | grep 'not found'
 COPY deploy/healthcheck /opt/weir/

@@ -9,8 +9,9 @@ SECONDS_EACH ?= 60
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-build: ## build/weir and its plugins, ready to use from here
+build: ## build/weir, its plugins and its web UI, ready to use from here
 	@scripts/install build
+	@scripts/install ui || true # the build says what is left out then
 	@scripts/build
 
 package: build ## a Debian package with a systemd unit: build/weir_VERSION_ARCHITECTURE.deb
@@ -19,11 +20,13 @@ package: build ## a Debian package with a systemd unit: build/weir_VERSION_ARCHI
 
 run: ## the main job: a broker, simulated sensors, and the flow that stores their readings
 	@scripts/install build run
+	@scripts/install ui || true
 	@scripts/build
 	@exec flows/sensor-lake/run
 
 test: ## all tests, and those of the core under address, undefined-behaviour and thread sanitizer
 	@scripts/install build test
+	@scripts/install ui || true
 	@scripts/test
 
 asan: ## the core's tests under address and undefined-behaviour sanitizer

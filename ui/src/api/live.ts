@@ -1,0 +1,121 @@
+// Keeps a store at the present: by server-sent events, and by asking every second where there are none.
+import { ApiError, get, path, ROOT } from './client';
+import type { Store } from '../model/store';
+import type { Bulletin, Flow, FlowSummary, LiveUpdate, ServerStatus } from '../model/types';
+
+const EVERY = 1000;
+/** After failures in a row, in ms. */
+const RETRIES = [500, 1000, 2000, 3000];
+
+export class Live {
+  private events: EventSource | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private failures = 0;
+  private started = '';
+  private eventsMissing = false;
+  private reading = false;
+  private sampledAt = 0;
+
+  constructor(private readonly store: Store) {}
+
+  start(): void {
+    void this.read();
+    // What does not change is not sent: without this, the last rate before a pause would stay for ever.
+    setInterval(() => {
+      const now = Date.now();
+      if (this.events !== null && this.store.phase.peek() === 'live' && now - this.sampledAt > 1.5 * EVERY)
+        this.sample(now);
+    }, EVERY);
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.events === null) this.again(0);
+    });
+  }
+
+  /** Reads everything again now: after the operator changed something, or asked for it. */
+  refresh(): void {
+    if (this.events === null) this.again(0);
+  }
+
+  private again(after: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.read(), after);
+  }
+
+  private async read(): Promise<void> {
+    if (this.reading) return;
+    this.reading = true;
+    try {
+      const [status, names] = await Promise.all([get<ServerStatus>('/status'), get<FlowSummary[]>('/flows')]);
+      const started = status.started ?? status.store;
+      if (this.started !== '' && this.started !== started) this.store.forget();
+      this.started = started;
+      const flows = await Promise.all(names.map(flow => get<Flow>(path('flows', flow.name))));
+      const after = this.store.lastBulletin;
+      const bulletins = await get<Bulletin[]>(after === 0 ? '/bulletins?limit=200' : `/bulletins?after=${after}`);
+      this.store.status.value = status;
+      this.store.setFlows(flows);
+      this.store.addBulletins(bulletins);
+      this.sample(Date.now());
+      this.store.heardAt(Date.now());
+      this.failures = 0;
+      if (this.events === null && !this.eventsMissing) this.listen();
+      if (this.events === null && !document.hidden) this.again(EVERY);
+    } catch (failure) {
+      this.fail(failure);
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  private fail(failure: unknown): void {
+    const answered = failure instanceof ApiError && failure.status !== 503;
+    const known = this.store.flows.peek().length > 0;
+    this.store.phase.value = answered ? 'failed' : known || this.failures > 0 ? 'lost' : 'loading';
+    this.store.problem.value = answered ? failure.message : '';
+    this.again(RETRIES[Math.min(this.failures, RETRIES.length - 1)] ?? EVERY);
+    ++this.failures;
+  }
+
+  private sample(time: number): void {
+    this.sampledAt = Date.now();
+    this.store.sample(time);
+  }
+
+  private listen(): void {
+    const events = new EventSource(ROOT + '/events');
+    this.events = events;
+    let opened = false;
+    events.onopen = () => {
+      opened = true;
+      clearTimeout(this.timer);
+    };
+    const update = (event: MessageEvent<string>) => {
+      const data = JSON.parse(event.data) as LiveUpdate;
+      const restarted = this.started !== '' && data.started !== this.started;
+      if (restarted || !this.store.apply(data)) void this.read();
+      else this.sample(Date.now());
+      this.store.heardAt(Date.now());
+      if (data.last_bulletin > this.store.lastBulletin) void this.readBulletins();
+    };
+    events.addEventListener('snapshot', update);
+    events.addEventListener('delta', update);
+    events.addEventListener('bulletin', event => {
+      this.store.addBulletins([JSON.parse(event.data) as Bulletin]);
+    });
+    events.onerror = () => {
+      // A server without events answers 404, which the browser does not try again, and neither do we.
+      if (!opened && events.readyState === EventSource.CLOSED) this.eventsMissing = true;
+      events.close();
+      this.events = null;
+      this.again(opened ? 0 : EVERY);
+    };
+  }
+
+  private async readBulletins(): Promise<void> {
+    try {
+      this.store.addBulletins(await get<Bulletin[]>(`/bulletins?after=${this.store.lastBulletin}`));
+    } catch {
+      // The next update says again that there are more.
+    }
+  }
+}

@@ -1,0 +1,69 @@
+// Where one is in the page, as the URL's hash: what is copied from the address bar leads back to the same place.
+
+export type Selection =
+  { kind: 'processor'; name: string } | { kind: 'connection'; from: string; relationship: string; to: string };
+
+export type Route =
+  | { view: 'flow'; flow: string | null; selection: Selection | null }
+  | { view: 'bulletins' }
+  | { view: 'unknown'; hash: string };
+
+export const HOME: Route = { view: 'flow', flow: null, selection: null };
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+export function parseRoute(hash: string): Route {
+  const parts = hash
+    .replace(/^#\/?/, '')
+    .split('/')
+    .filter(part => part !== '')
+    .map(decode);
+  const [view, flow, kind, ...rest] = parts;
+  if (view === undefined) return HOME;
+  if (view === 'bulletins' && parts.length === 1) return { view };
+  if (view === 'flow') {
+    if (flow === undefined) return HOME;
+    if (kind === undefined) return { view, flow, selection: null };
+    const [a, b, c] = rest;
+    if (kind === 'processor' && a !== undefined && rest.length === 1)
+      return { view, flow, selection: { kind, name: a } };
+    if (kind === 'connection' && a !== undefined && b !== undefined && c !== undefined && rest.length === 3)
+      return { view, flow, selection: { kind, from: a, relationship: b, to: c } };
+  }
+  return { view: 'unknown', hash };
+}
+
+export function formatRoute(route: Route): string {
+  switch (route.view) {
+    case 'bulletins':
+      return '#/bulletins';
+    case 'unknown':
+      return route.hash;
+    case 'flow': {
+      if (route.flow === null) return '#/';
+      const parts = ['flow', route.flow];
+      const { selection } = route;
+      if (selection?.kind === 'processor') parts.push('processor', selection.name);
+      if (selection?.kind === 'connection')
+        parts.push('connection', selection.from, selection.relationship, selection.to);
+      return '#/' + parts.map(encodeURIComponent).join('/');
+    }
+  }
+}
+
+export function flowRoute(flow: string | null, selection: Selection | null = null): Route {
+  return { view: 'flow', flow, selection };
+}
+export function toProcessor(flow: string, name: string): string {
+  return formatRoute(flowRoute(flow, { kind: 'processor', name }));
+}
+export function toConnection(flow: string, connection: { from: string; relationship: string; to: string }): string {
+  const { from, relationship, to } = connection;
+  return formatRoute(flowRoute(flow, { kind: 'connection', from, relationship, to }));
+}
