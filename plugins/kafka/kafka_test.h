@@ -28,15 +28,16 @@ struct Received {
 /// Talks to one broker, as any client would.
 class TestClient {
  public:
-  explicit TestClient(const std::string& brokers) : brokers_(brokers), producer_(make(RD_KAFKA_PRODUCER, {})) {}
+  explicit TestClient(const std::string& brokers)
+      : brokers_(brokers), producer_(make(RD_KAFKA_PRODUCER, {{"enable.idempotence", "true"}})) {}
   ~TestClient() { rd_kafka_destroy(producer_); }
   TestClient(const TestClient&) = delete;
   TestClient& operator=(const TestClient&) = delete;
 
-  void create_topic(const std::string& name, int partitions = 1,
-                    const std::map<std::string, std::string>& config = {}) {
+  void create_topic(const std::string& name, int partitions = 1, const std::map<std::string, std::string>& config = {},
+                    int replicas = 1) {
     char text[512];
-    auto* topic = rd_kafka_NewTopic_new(name.c_str(), partitions, 1, text, sizeof text);
+    auto* topic = rd_kafka_NewTopic_new(name.c_str(), partitions, replicas, text, sizeof text);
     for (const auto& [key, value] : config) rd_kafka_NewTopic_set_config(topic, key.c_str(), value.c_str());
     admin(name, [&](rd_kafka_queue_t* queue) { rd_kafka_CreateTopics(producer_, &topic, 1, nullptr, queue); });
     rd_kafka_NewTopic_destroy(topic);
@@ -77,7 +78,7 @@ class TestClient {
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_err2str(error));
   }
   void flush() {
-    if (rd_kafka_flush(producer_, 20'000) != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error("not delivered");
+    if (rd_kafka_flush(producer_, 60'000) != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error("not delivered");
   }
 
   /// All that a topic holds now: what was committed, by partition and in order.
@@ -112,6 +113,19 @@ class TestClient {
     if (!failure.empty()) throw std::runtime_error(failure);
     std::ranges::stable_sort(all, {}, &Received::partition);
     return all;
+  }
+
+  /// The node that leads a partition; -1: none.
+  int leader(const std::string& name, int partition = 0) {
+    auto* topic = rd_kafka_topic_new(producer_, name.c_str(), nullptr);
+    const rd_kafka_metadata_t* metadata = nullptr;
+    int found = -1;
+    if (rd_kafka_metadata(producer_, 0, topic, &metadata, 5000) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (metadata->topics[0].partition_cnt > partition) found = metadata->topics[0].partitions[partition].leader;
+      rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(topic);
+    return found;
   }
 
   /// What a group has committed in a partition; nothing: no offset.

@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
@@ -12,6 +13,7 @@ namespace weir::kafka {
 namespace {
 
 constexpr int kWait = 5'000;  ///< milliseconds for one request
+constexpr int kReplicas = 3;
 constexpr auto kReadWait = std::chrono::seconds(15);
 
 std::string_view next_word(std::string_view& line) {
@@ -101,44 +103,85 @@ std::string progress_key(std::string_view store_id, std::string_view connection)
   return std::string(store_id) + " " + std::string(connection);
 }
 
-void make_progress_topic(Producer& producer, const std::string& topic) {
-  const auto exists = [&] {
-    const rd_kafka_metadata_t* raw = nullptr;
-    rd_kafka_topic_t* handle = rd_kafka_topic_new(producer.get(), topic.c_str(), nullptr);
-    const auto error = rd_kafka_metadata(producer.get(), 0, handle, &raw, kWait);
-    rd_kafka_topic_destroy(handle);
-    const std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata> metadata(raw);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) raise(error, "asking for the progress topic '" + topic + "'");
-    return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
-           metadata->topics[0].partition_cnt > 0;
-  };
-  if (exists()) return;
+namespace {
+
+/// Metadata of one topic, or of none.
+std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata> metadata_of(Producer& producer, const std::string* topic) {
+  const rd_kafka_metadata_t* raw = nullptr;
+  auto* handle = topic == nullptr ? nullptr : rd_kafka_topic_new(producer.get(), topic->c_str(), nullptr);
+  const auto error = rd_kafka_metadata(producer.get(), 0, handle, &raw, kWait);
+  if (handle != nullptr) rd_kafka_topic_destroy(handle);
+  std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata> metadata(raw);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) raise(error, "asking the brokers about the progress topic");
+  return metadata;
+}
+
+bool exists(Producer& producer, const std::string& topic) {
+  const auto metadata = metadata_of(producer, &topic);
+  return metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+         metadata->topics[0].partition_cnt > 0;
+}
+
+/// As the brokers answer: that it is there already is an answer too.
+rd_kafka_resp_err_t create(Producer& producer, const std::string& topic) {
   char text[512];
+  // As many replicas as Kafka gives its own topics, if there are so many brokers: what is in it must outlive one.
+  const int replicas = std::clamp(metadata_of(producer, nullptr)->broker_cnt, 1, kReplicas);
   const std::unique_ptr<rd_kafka_NewTopic_t, DestroyTopic> wanted(
-      rd_kafka_NewTopic_new(topic.c_str(), 1, -1, text, sizeof text));
+      rd_kafka_NewTopic_new(topic.c_str(), 1, replicas, text, sizeof text));
   if (!wanted) throw Misconfigured("progress_topic: " + std::string(text));
   // Small segments, so that a start reads little of what is not compacted yet.
   rd_kafka_NewTopic_set_config(wanted.get(), "cleanup.policy", "compact");
   rd_kafka_NewTopic_set_config(wanted.get(), "segment.bytes", "4194304");
   rd_kafka_NewTopic_set_config(wanted.get(), "min.cleanable.dirty.ratio", "0.1");
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
-  auto* raw_wanted = wanted.get();
-  rd_kafka_CreateTopics(producer.get(), &raw_wanted, 1, nullptr, queue.get());
+  auto* raw = wanted.get();
+  rd_kafka_CreateTopics(producer.get(), &raw, 1, nullptr, queue.get());
   const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
   if (!event) throw Unavailable("no answer to the request to make the progress topic '" + topic + "'");
-  auto error = rd_kafka_event_error(event.get());
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    std::size_t count = 0;
-    const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
-    if (count == 1) error = rd_kafka_topic_result_error(results[0]);
+  if (const auto error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+  std::size_t count = 0;
+  const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  return count == 1 ? rd_kafka_topic_result_error(results[0]) : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/// One that somebody else made may be one that forgets. Who may not ask is trusted to know.
+void check_compacted(Producer& producer, const std::string& topic) {
+  auto* raw = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+  const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
+  rd_kafka_DescribeConfigs(producer.get(), &raw, 1, nullptr, queue.get());
+  rd_kafka_ConfigResource_destroy(raw);
+  const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
+  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  std::size_t count = 0;
+  const auto* resources =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  if (count != 1) return;
+  const auto* entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* value = rd_kafka_ConfigEntry_value(entries[i]);
+    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != "cleanup.policy" || value == nullptr) continue;
+    if (std::string_view(value) == "compact") return;
+    throw Misconfigured("the progress topic '" + topic + "' has cleanup.policy=" + value +
+                        ": Kafka would forget how far this sink is, and messages would come twice. Give it "
+                        "cleanup.policy=compact, or name another by progress_topic");
   }
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+}
+
+}  // namespace
+
+void make_progress_topic(Producer& producer, const std::string& topic) {
+  // Asked for by name, brokers that make topics by themselves would make it, and not compacted: so it is made first.
+  const auto error = create(producer, topic);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS &&
+      !exists(producer, topic))
     raise(error, "the progress topic '" + topic +
                      "' is missing and cannot be made (one partition, "
                      "cleanup.policy=compact)");
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) check_compacted(producer, topic);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kWait);
   while (std::chrono::steady_clock::now() < deadline) {
-    if (exists()) return;
+    if (exists(producer, topic)) return;
     producer.poll(std::chrono::milliseconds(20));
   }
   throw Unavailable("the progress topic '" + topic + "' was made; its brokers do not know it yet");

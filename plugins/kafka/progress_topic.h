@@ -41,7 +41,8 @@ struct StoredProgress {
 
 std::string progress_key(std::string_view store_id, std::string_view connection);
 
-/// Makes the topic if it is missing. Throws Unavailable and Misconfigured.
+/// Makes the topic if it is missing, with up to three replicas. Throws Unavailable, and Misconfigured, also if there is
+/// one that is not compacted.
 void make_progress_topic(Producer& producer, const std::string& topic);
 
 /// Reads what is committed for this store, by connection. To be called after init_transactions, when no transaction of

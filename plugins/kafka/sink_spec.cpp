@@ -62,9 +62,12 @@ Spec<SinkSettings> make_spec() {
                 {.help = "How long messages wait for others to share a batch with.", .min = 0, .max = 60e9})
       .property("max_inflight", &S::max_inflight,
                 {.help = "Sent and not yet confirmed, at most; input waits beyond.", .unit = Unit::bytes, .min = 65536})
-      .property("progress_topic", &S::progress_topic,
-                {.help = "With exactly once: the topic that keeps how far this sink is. Sinks and Weirs can share it. "
-                         "It is made if it is missing: one partition, cleanup.policy=compact."});
+      .property(
+          "progress_topic", &S::progress_topic,
+          {.help =
+               "With exactly once: the topic that keeps how far this sink is. Sinks and Weirs can share it. "
+               "It is made if it is missing: one partition, cleanup.policy=compact, three replicas where there are so "
+               "many brokers. One that is not compacted is refused."});
   add_connection_properties(spec);
   spec.relationship({"failure", "Records, or FlowFiles, that make no message or are refused by Kafka."})
       .reads("kafka.tombstone", "With `message: flowfile`: true and no content sends a message without a value.")

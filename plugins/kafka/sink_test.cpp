@@ -296,6 +296,16 @@ TEST_CASE("exactly once: a broker that is down at start is waited for before any
                   weir::Unavailable);
 }
 
+TEST_CASE("exactly once: a progress topic that would forget is refused") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  for (const char* topic : {"forgetful", "remembered"}) client.create_topic(topic);
+  CHECK_THROWS_WITH(Runner(type(), settings(broker->brokers(), "topic: remembered\nprogress_topic: forgetful\n"),
+                           exactly_once_as("forgetful")),
+                    doctest::Contains("has cleanup.policy=delete"));
+}
+
 TEST_CASE("what is wrong is said when the flow is validated") {
   const auto error = [](const std::string& yaml) -> std::string {
     try {

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -68,12 +69,25 @@ KafkaBroker::~KafkaBroker() {
 }
 
 void KafkaBroker::start() {
+  begin_start();
+  await_start();
+}
+
+void KafkaBroker::add(std::vector<std::string> properties) {
+  properties_.insert(properties_.end(), std::make_move_iterator(properties.begin()),
+                     std::make_move_iterator(properties.end()));
+}
+
+void KafkaBroker::begin_start() {
   if (running()) return;
   std::vector<std::string> command = {script("broker"), folder_ / "data", std::to_string(port_),
                                       std::to_string(controller_port_)};
   command.insert(command.end(), properties_.begin(), properties_.end());
   ++starts_;
   process_ = spawn(command, folder_ / ("broker-" + std::to_string(starts_) + ".log"));
+}
+
+void KafkaBroker::await_start() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (log().find("Kafka Server started") == std::string::npos) {
     int status = 0;
@@ -94,6 +108,32 @@ void KafkaBroker::kill() {
 
 std::string KafkaBroker::log() const {
   return read_file(folder_ / ("broker-" + std::to_string(starts_) + ".log"));
+}
+
+KafkaCluster::KafkaCluster() {
+  std::string voters;
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    nodes_.push_back(std::make_unique<KafkaBroker>(std::vector<std::string>(), false));
+    voters +=
+        (i == 0 ? "" : ",") + std::to_string(i + 1) + "@127.0.0.1:" + std::to_string(nodes_[i]->controller_port());
+  }
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    nodes_[i]->add({"node.id=" + std::to_string(i + 1), "controller.quorum.voters=" + voters, "min.insync.replicas=2",
+                    "offsets.topic.replication.factor=3", "transaction.state.log.replication.factor=3",
+                    "transaction.state.log.min.isr=2",
+                    // A node that is gone is noticed within seconds.
+                    "broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500",
+                    "controller.quorum.election.timeout.ms=500", "controller.quorum.fetch.timeout.ms=1500",
+                    "replica.lag.time.max.ms=3000"});
+    nodes_[i]->begin_start();
+  }
+  for (auto& node : nodes_) node->await_start();
+}
+
+std::string KafkaCluster::brokers() const {
+  std::string all;
+  for (const auto& node : nodes_) all += (all.empty() ? "" : ",") + node->brokers();
+  return all;
 }
 
 }  // namespace weir::testing
