@@ -8,6 +8,7 @@
 #include "api/server.h"
 #include "cli/command_line.h"
 #include "cli/data.h"
+#include "cli/new_processor.h"
 #include "cli/processors.h"
 #include "cli/run.h"
 #include "cli/schema.h"
@@ -118,6 +119,17 @@ int main(int argc, char** argv) {
   replay_command->add_option("--data", replay.data, "The data directory")->capture_default_str();
   replay_command->add_flag("--json", replay.json, "A line of JSON");
 
+  weir::cli::NewProcessorOptions new_processor;
+  auto* new_command = app.add_subcommand("new", "Begin something of your own");
+  new_command->require_subcommand(1);
+  auto* new_processor_command = new_command->add_subcommand(
+      "processor", "Write the folder of a plugin: a processor, its test, a flow that uses it");
+  new_processor_command->add_option("name", new_processor.name, "The processor type, such as UnitConverter")
+      ->required();
+  new_processor_command->add_option("--dir", new_processor.folder,
+                                    "The folder; unless said, the name as unit_converter");
+  add_plugins(new_processor_command);
+
   std::string data;
   auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
   check_command->add_option("data", data, "The data directory")->required();
@@ -154,6 +166,10 @@ int main(int argc, char** argv) {
   }
   if (*provenance_command) return weir::cli::run_provenance(provenance);
   if (*replay_command) return weir::cli::run_replay(replay);
+  if (*new_command) {
+    new_processor.plugins = plugins;
+    return weir::cli::run_new_processor(new_processor);
+  }
   if (*check_command) return weir::cli::run_check(data);
   return weir::cli::run_schema(plugins);
 }
