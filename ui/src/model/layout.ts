@@ -40,9 +40,9 @@ export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({
     rankdir: direction === 'right' ? 'LR' : 'TB',
-    nodesep: direction === 'right' ? 26 : 30,
+    nodesep: direction === 'right' ? 24 : 30,
     edgesep: 14,
-    ranksep: direction === 'right' ? 74 : 54,
+    ranksep: direction === 'right' ? 70 : 38,
     marginx: 4,
     marginy: 4,
     // Its default takes seconds for some hundred processors, and looks no better.

@@ -23,7 +23,7 @@ export function clampScale(scale: number): number {
   return Math.min(LARGEST, Math.max(SMALLEST, scale));
 }
 
-/** The whole graph, centred, and not enlarged beyond its natural size. */
+/** The whole graph, centred, and not enlarged beyond its natural size. In a tall window it is nearer to the top. */
 export function fit(graph: Size, window: Size, margins: Margins): Viewport {
   const width = Math.max(50, window.width - margins.left - margins.right);
   const height = Math.max(50, window.height - margins.top - margins.bottom);
@@ -31,7 +31,7 @@ export function fit(graph: Size, window: Size, margins: Margins): Viewport {
   return {
     scale,
     left: margins.left + (width - graph.width * scale) / 2,
-    top: margins.top + (height - graph.height * scale) / 2,
+    top: margins.top + (height - graph.height * scale) * (window.height > window.width ? 0.12 : 0.5),
   };
 }
 

@@ -29,11 +29,13 @@ export function lookOf(state: Pick<ProcessorState, 'status' | 'ready'>): Look {
   }
 }
 
-export function StatusMark({ state }: { state: Pick<ProcessorState, 'status' | 'ready'> }) {
+/** `named`: the word stands nowhere beside it. */
+export function StatusMark({ state, named }: { state: Pick<ProcessorState, 'status' | 'ready'>; named?: boolean }) {
   const look = lookOf(state);
   return (
     <span class={`mark ${look.tone}`} title={look.text}>
       <Icon name={look.icon} />
+      {named && <span class="hidden">{look.text} </span>}
     </span>
   );
 }

@@ -66,11 +66,7 @@ function Numbers({ connection }: { connection: ConnectionModel }) {
         />
         <Fact name="Comes in" value={rate(incoming)} detail="FlowFiles" series={connection.passed.rates} />
         <Fact name="Is taken" value={rate(outgoing)} detail="FlowFiles" series={connection.taken.rates} />
-        <Fact
-          name="Oldest"
-          value={state.oldest === null ? 'none' : ago(Date.parse(state.oldest), now.value)}
-          detail={state.oldest === null ? undefined : 'born'}
-        />
+        <Fact name="Oldest" value={state.oldest === null ? 'none' : ago(Date.parse(state.oldest), now.value)} />
         <Fact name="Passed" value={count(state.next)} detail="FlowFiles, ever" />
         {state.held > 0 && <Fact name="Held" value={count(state.held)} detail="by its consumer" />}
         {state.retry > 0 && (
@@ -83,10 +79,11 @@ function Numbers({ connection }: { connection: ConnectionModel }) {
 
 /** When it will be full or empty, if it goes on as now. */
 function outlook(connection: ConnectionModel): string {
-  const { queued, full } = connection.state.value;
+  const { queued, full, fullness } = connection.state.value;
   const { max_count } = connection.info;
   const grows = (connection.passed.rate(30) ?? 0) - (connection.taken.rate(30) ?? 0);
-  if (full || queued === 0 || Math.abs(grows) < 0.05) return '';
+  // Of an almost empty queue a moment's rates say nothing.
+  if (full || fullness < 0.05 || Math.abs(grows) < 0.05) return '';
   if (grows < 0) return `empty in ${duration(queued / -grows)}`;
   return max_count === 0 ? 'growing' : `full in ${duration((max_count - queued) / grows)}`;
 }

@@ -24,7 +24,6 @@ export const Node = memo(function Node({ processor, x, y, chosen, reachable, onH
   const state = processor.state.value;
   const { type, source } = processor.info;
   const sink = processor.sink && !source;
-  const unit = processor.countsRecords ? 'records' : 'FlowFiles';
   const look = lookOf(state);
   const series = processor.countsRecords
     ? source
@@ -33,25 +32,19 @@ export const Node = memo(function Node({ processor, x, y, chosen, reachable, onH
     : source
       ? processor.flowfilesOut
       : processor.flowfilesIn;
-  const label =
-    `${state.name}, ${type}, ${look.text}` +
-    (source ? '' : `, in ${rate(processor.rateIn)} ${unit}`) +
-    (sink ? '' : `, out ${rate(processor.rateOut)} ${unit}`) +
-    (state.errors > 0 ? `, ${count(state.errors)} errors` : '');
   return (
     <a
       class={`node ${look.tone} ${chosen ? 'chosen' : ''}`}
       href={toProcessor(processor.flow, state.name)}
       style={{ left: `${x}px`, top: `${y}px`, width: `${NODE_WIDTH}px`, height: `${NODE_HEIGHT}px` }}
       data-processor={state.name}
-      aria-label={label}
       aria-current={chosen ? 'true' : undefined}
       tabIndex={reachable ? 0 : -1}
       onPointerEnter={() => onHover(state.name)}
       onPointerLeave={() => onHover(null)}
     >
       <span class="node-head">
-        <StatusMark state={state} />
+        <StatusMark state={state} named={look.tone === 'good'} />
         <b>{state.name}</b>
         <Errors processor={processor} />
       </span>

@@ -7,7 +7,7 @@ import { betterDirection, layoutGraph, neighbour, NODE_HEIGHT, NODE_WIDTH } from
 import type { Direction, Layout, Step } from '../model/layout';
 import { flowRoute, type Selection } from '../model/route';
 import type { FlowModel } from '../model/store';
-import { fit, reveal, type Margins, type Size, type Viewport } from '../model/viewport';
+import { fit, reveal, zoomAt, type Margins, type Size, type Viewport } from '../model/viewport';
 import { Icon } from '../parts/icon';
 import { Edge } from './graph-edge';
 import { Node } from './graph-node';
@@ -17,6 +17,8 @@ import { Navigation } from './graph-navigation';
 const chosenDirection = signal<Direction | null>(null);
 
 const PANEL = 420;
+/** The scale at which a card can be read on a phone. */
+const NEAR = 0.75;
 const STEPS: Record<string, Step> = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
 
 /** What lies over the graph: a panel at the right, or on a narrow screen from below. */
@@ -82,7 +84,14 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
     const at = chosen === null ? undefined : layout?.nodes.get(chosen);
     if (at === undefined || size === null) return;
     const box = { ...at, width: NODE_WIDTH, height: NODE_HEIGHT };
-    const view = reveal(navigation.view, box, size, margins(size, true));
+    let view = navigation.view;
+    // On a phone the whole flow is small: what is chosen comes nearer.
+    if (size.width < 700 && view.scale < NEAR) {
+      const x = (box.x + box.width / 2) * view.scale + view.left;
+      const y = (box.y + box.height / 2) * view.scale + view.top;
+      view = zoomAt(view, NEAR / view.scale, x, y);
+    }
+    view = reveal(view, box, size, margins(size, true));
     if (view !== navigation.view) navigation.show(view, { touched: true, smooth: true });
   }, [chosen, layout]);
 

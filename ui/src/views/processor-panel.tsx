@@ -10,6 +10,7 @@ import { Settings } from '../parts/settings';
 import { lookOf, StatusMark } from '../parts/status';
 import { usePolled } from '../parts/use-polled';
 import { BulletinItem } from './bulletins';
+import { Controls } from './controls';
 
 const REFRESH = 3000;
 
@@ -37,6 +38,7 @@ export function ProcessorPanel({ flow, processor }: { flow: FlowModel; processor
         </button>
       </header>
       <div class="panel-body" tabIndex={0} role="region" aria-label={`Details of ${state.name}`}>
+        <Controls processor={processor} />
         {!state.ready && state.message !== '' && (
           <p class="callout bad">
             <Icon name="warning" />

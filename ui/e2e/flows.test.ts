@@ -1,0 +1,151 @@
+// Flows that are unlike the main job: hostile, broken, large.
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { axe, launch, open } from './browser';
+import { until, weir } from './weir';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(async () => browser?.close());
+
+const ATTACK = '<img src=x onerror=alert(1)>';
+
+it('what a flow file says is text, whatever it looks like', async () => {
+  const site = await weir(`
+flow: hostile
+description: "${ATTACK}"
+processors:
+  make:
+    type: GenerateFlowFile
+    description: "<script>alert(1)</script>"
+    labels: {"${ATTACK}": "${ATTACK}"}
+    content: "${ATTACK}"
+    attributes: {"a": "javascript:alert(1)"}
+    rate: 10/s
+    to: end
+  end: {type: Discard}
+`);
+  try {
+    const { page, complaints } = await open(browser, `${site.url}/#/flow/hostile/processor/make`);
+    await page.getByText('<script>alert(1)</script>').waitFor();
+    await page.locator('.panel .settings', { hasText: ATTACK }).first().waitFor();
+    expect(await page.locator('img').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
+it('a processor that waits for its far side is what is seen first', async () => {
+  const site = await weir(`
+flow: broken
+processors:
+  readings: {type: MqttSource, url: "mqtt://127.0.0.1:9", topic: a, to: end}
+  end: {type: Discard}
+`);
+  try {
+    const { page } = await open(browser, site.url);
+    await page.locator('.concerns .error', { hasText: 'readings' }).waitFor({ timeout: 60_000 });
+    await page.locator('.node.bad[data-processor="readings"]').waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
+it('a lost connection is said, with the age of what is seen, and mends by itself', async () => {
+  const flow = `
+flow: small
+processors:
+  make: {type: GenerateFlowFile, rate: 10/s, to: end}
+  end: {type: Discard}
+`;
+  const first = await weir(flow);
+  const { page } = await open(browser, first.url);
+  await page.locator('.pulse.live').waitFor();
+  await first.stop();
+  await page.locator('.banner', { hasText: 'does not answer' }).waitFor({ timeout: 60_000 });
+  expect(await page.locator('.banner').textContent()).toMatch(/now|ago/);
+  expect(await axe(page)).toEqual([]);
+  const second = await weir(
+    flow.replace('end:', 'more: {type: Discard}\n  end:').replace('to: end', 'to: [end, more]'),
+    new URL(first.url).host,
+  );
+  try {
+    await page.locator('.pulse.live').waitFor({ timeout: 60_000 });
+    await page.locator('[data-processor="more"]').waitFor();
+    expect(await page.locator('.banner').count()).toBe(0);
+    await page.close();
+  } finally {
+    await second.stop();
+  }
+});
+
+/** A tree of processors, each with a queue and a path for its failures. */
+function large(processors: number): string {
+  const lines = [
+    'flow: large',
+    'defaults: {failure: dead}',
+    'processors:',
+    '  dead: {type: Discard}',
+    '  p0: {type: GenerateFlowFile, rate: 100/s, to: [p1, p2]}',
+  ];
+  for (let i = 1; i < processors - 1; ++i) {
+    const to = [2 * i + 1, 2 * i + 2].filter(next => next < processors - 1).map(next => `p${next}`);
+    lines.push(
+      to.length > 0
+        ? `  p${i}: {type: UpdateAttributes, set: {n: "${i}"}, to: [${to.join(', ')}]}`
+        : `  p${i}: {type: Discard}`,
+    );
+  }
+  return lines.join('\n') + '\n';
+}
+
+it('200 processors that change every second leave the page smooth', async () => {
+  const site = await weir(large(201));
+  try {
+    const { page, complaints } = await open(browser, site.url);
+    await page.locator('.node').nth(199).waitFor({ timeout: 60_000 });
+    await until(async () => (await page.locator('.edge.moving').count()) > 150, 60);
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    const work = async () => {
+      const { metrics } = await session.send('Performance.getMetrics');
+      return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN;
+    };
+    const before = await work();
+    const seconds = 6;
+    const frames = await page.evaluate(
+      ms =>
+        new Promise<{ count: number; longest: number }>(done => {
+          const start = performance.now();
+          let last = start;
+          let longest = 0;
+          let count = 0;
+          const frame = (time: number) => {
+            longest = Math.max(longest, time - last);
+            last = time;
+            ++count;
+            if (time - start < ms) requestAnimationFrame(frame);
+            else done({ count, longest });
+          };
+          requestAnimationFrame(frame);
+        }),
+      seconds * 1000,
+    );
+    const busy = ((await work()) - before) / seconds;
+    console.log(
+      `200 processors: ${(frames.count / seconds).toFixed(0)} frames/s, the longest took ${frames.longest.toFixed(0)} ms; ` +
+        `the page's thread works ${(busy * 1000).toFixed(0)} ms a second`,
+    );
+    expect(frames.count / seconds).toBeGreaterThan(10); // 60 on an idle machine
+    expect(complaints).toEqual([]);
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});

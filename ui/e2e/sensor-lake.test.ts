@@ -1,0 +1,146 @@
+// The page on the main job, as an operator sees it.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axe, launch, number, open } from './browser';
+import { publish, sensorLake, until } from './weir';
+
+let browser: Browser;
+let lake: Awaited<ReturnType<typeof sensorLake>>;
+
+beforeAll(async () => {
+  [browser, lake] = await Promise.all([launch(), sensorLake()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await lake?.stop();
+});
+
+const node = (page: Page, name: string) => page.locator(`[data-processor="${name}"]`);
+const fact = (page: Page, name: string) => page.locator('.panel .fact', { hasText: name }).locator('.value');
+
+describe('the sensor lake', () => {
+  it('is seen as a graph, and its rates move', async () => {
+    const { page, complaints } = await open(browser, lake.url);
+    await node(page, 'readings').waitFor();
+    const { processors } = (await (await fetch(`${lake.url}/api/v1/flows/sensor-lake`)).json()) as {
+      processors: unknown[];
+    };
+    expect(await page.locator('.node').count()).toBe(processors.length);
+    expect(await page.locator('.edge').count()).toBeGreaterThan(processors.length);
+    const rate = await until(async () => {
+      const text = await node(page, 'readings').locator('.node-rates').textContent();
+      return number((text ?? '').replace('out', '').trim()) > 50 ? text : null;
+    }, 60);
+    expect(rate).toMatch(/out [\d.]+\/s/);
+    expect(await page.locator('.edge.moving').count()).toBeGreaterThan(3);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('weighs less than 150 KB, and is seen at once', async () => {
+    const page = await browser.newPage();
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    let files = 0;
+    const urls = new Map<string, string>();
+    session.on('Network.responseReceived', ({ requestId, response }) => urls.set(requestId, response.url));
+    session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+      if (!(urls.get(requestId) ?? '').includes('/api/')) files += encodedDataLength;
+    });
+    await page.goto(lake.url);
+    await node(page, 'readings').waitFor();
+    const seen = await page.evaluate(() => {
+      const paint = performance.getEntriesByName('first-contentful-paint')[0];
+      return { paint: paint?.startTime ?? NaN, node: performance.now() };
+    });
+    console.log(
+      `page weight ${(files / 1024).toFixed(1)} KiB compressed; first paint after ${seen.paint.toFixed(0)} ms, ` +
+        `the flow seen before ${seen.node.toFixed(0)} ms`,
+    );
+    expect(files).toBeGreaterThan(10_000);
+    expect(files).toBeLessThan(150_000);
+    expect(seen.paint).toBeLessThan(3000); // what is promised is 300 ms; a test's machine may be busy
+    await page.close();
+  });
+
+  it('shows what a stopped processor does to its queue, and goes on when it is started', async () => {
+    const { page, complaints } = await open(browser, lake.url);
+    await node(page, 'history').click();
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.locator('.panel .chip', { hasText: 'stopped' }).waitFor({ timeout: 60_000 });
+    await page.locator('.concerns', { hasText: 'history is stopped' }).waitFor({ timeout: 60_000 });
+    await page
+      .locator('.panel .queues', { hasText: /[1-9]\d* queued/ })
+      .first()
+      .waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    await page.locator('.panel .chip', { hasText: 'running' }).waitFor({ timeout: 60_000 });
+    await until(async () => number(await fact(page, 'In, records').textContent()) > 1, 60);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('is found and walked through by keyboard alone, and its address leads back', async () => {
+    const { page, complaints } = await open(browser, lake.url);
+    await node(page, 'readings').waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('dedup');
+    await page.keyboard.press('Enter');
+    await page.locator('.panel h2', { hasText: 'once' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.panel').waitFor({ state: 'detached' });
+    await node(page, 'once').focus();
+    await page.keyboard.press('ArrowUp');
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('data-processor'))).not.toBe('once');
+    await page.keyboard.press('Enter');
+    await page.locator('.panel').waitFor();
+    const name = await page.locator('.panel h2').textContent();
+    const again = await open(browser, page.url());
+    await again.page.locator('.panel h2', { hasText: name ?? '' }).waitFor();
+    expect([...complaints, ...again.complaints]).toEqual([]);
+    await again.page.close();
+    await page.close();
+  });
+
+  it('runs nothing that a device sends', async () => {
+    const { page, complaints } = await open(browser, lake.url);
+    await page.evaluate(() => {
+      const marked = window as unknown as Record<string, unknown>;
+      marked['alert'] = () => (marked['ran'] = true);
+    });
+    const attack = '<img src=x onerror=alert(1)><script>alert(1)<\\/script>"\'';
+    await publish(lake.broker, 'sensors/<img src=x onerror=alert(1)>/readings', 'no record ' + attack);
+    await publish(
+      lake.broker,
+      'sensors/\'"><svg onload=alert(1)>/readings',
+      JSON.stringify({ sensor_id: attack, timestamp: Date.now(), value: 1, seq: 1 }),
+    );
+    await node(page, 'dead_letters').click();
+    await until(async () => number(await fact(page, 'In, since start').textContent()) >= 2, 60);
+    await page.goto(`${lake.url}/#/flow/${encodeURIComponent(attack)}/processor/${encodeURIComponent(attack)}`);
+    await page.getByText('There is no flow').waitFor();
+    expect(await page.evaluate(() => (window as unknown as Record<string, unknown>)['ran'])).toBeUndefined();
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('is accessible: axe finds nothing, in both themes, on a desk and on a phone', async () => {
+    for (const theme of ['light', 'dark'] as const) {
+      for (const width of [1440, 390]) {
+        const { page } = await open(browser, lake.url, { theme, width });
+        await node(page, 'readings').waitFor();
+        for (const hash of [
+          '#/',
+          '#/flow/sensor-lake/processor/check',
+          '#/flow/sensor-lake/connection/check/pass/history',
+          '#/bulletins',
+        ]) {
+          await page.evaluate(to => (location.hash = to), hash);
+          await page.locator(hash.includes('/flow/') ? '.panel' : 'main').waitFor();
+          expect(await axe(page), `${theme} ${width} ${hash}`).toEqual([]);
+        }
+        await page.close();
+      }
+    }
+  }, 240_000);
+});

@@ -1,0 +1,99 @@
+// Real servers for the tests of the page: started in folders of their own, and stopped also when the test dies.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+const build = process.env['WEIR_BUILD'] ?? join(root, 'build');
+
+export class Running {
+  private output = '';
+  private ended = false;
+
+  constructor(
+    private readonly process: ChildProcess,
+    readonly folder: string,
+  ) {
+    for (const stream of [process.stdout, process.stderr])
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    process.on('exit', () => (this.ended = true));
+  }
+
+  /** Waits until its output has this; gives what the pattern caught. */
+  async says(pattern: RegExp, seconds: number): Promise<string> {
+    const caught = await until(() => {
+      if (this.ended) throw new Error(`it ended early:\n${this.output}`);
+      return Promise.resolve(pattern.exec(this.output));
+    }, seconds);
+    return caught[1] ?? caught[0];
+  }
+
+  async stop(): Promise<void> {
+    if (!this.ended) {
+      this.process.kill('SIGTERM');
+      await until(() => Promise.resolve(this.ended || null), 30).catch(() => this.process.kill('SIGKILL'));
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What `look` gives once it is neither null, false nor undefined. */
+export async function until<T>(look: () => Promise<T | null | false | undefined>, seconds: number): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await look();
+    if (found !== null && found !== false && found !== undefined) return found;
+    if (Date.now() > end) throw new Error(`nothing within ${seconds} s: ${look.toString()}`);
+    await new Promise(wake => setTimeout(wake, 50));
+  }
+}
+
+/** With the death of this process goes the other. */
+function start(command: string[], folder: string, env: Record<string, string> = {}): Running {
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...command], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return new Running(child, folder);
+}
+
+export interface Site {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+/** The main job: mosquitto, simulated sensors, and the flow. */
+export async function sensorLake(): Promise<Site & { broker: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
+  const data = join(folder, 'data');
+  const running = start([join(root, 'flows/sensor-lake/run'), '--data', data, '--build', build], folder);
+  const url = await running.says(/status\s+(http:\/\/\S+)/, 60);
+  const broker = await running.says(/broker\s+mqtt:\/\/[\d.]+:(\d+)/, 60);
+  await until(async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok, 60);
+  return { url, broker, stop: () => running.stop() };
+}
+
+/** Weir with a flow of the test's own. */
+export async function weir(flow: string, listen: string = '127.0.0.1:0'): Promise<Site> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
+  const file = join(folder, 'flow.yaml');
+  writeFileSync(file, flow);
+  const command = [join(build, 'weir'), 'run', file, '--data', join(folder, 'data'), '--listen', listen];
+  const running = start(command, folder);
+  const url = await running.says(/listening on (http:\/\/[\d.]+:\d+)/, 60);
+  return { url, stop: () => running.stop() };
+}
+
+/** Publishes one message, as a device would. */
+export async function publish(port: string, topic: string, message: string): Promise<void> {
+  const child = spawn('mosquitto_pub', ['-p', port, '-t', topic, '-m', message, '-q', '1'], { stdio: 'ignore' });
+  const status = await new Promise(done => child.on('exit', done));
+  if (status !== 0) throw new Error(`mosquitto_pub ended with ${String(status)}`);
+}
+
+export function axeSource(): string {
+  return readFileSync(join(root, 'ui/node_modules/axe-core/axe.min.js'), 'utf8');
+}
