@@ -36,6 +36,9 @@ void Engine::committer_loop() {
     flush_processors(lock);
     std::vector<std::pair<Instance*, std::uint64_t>> tokens;
     const auto epoch = cut(&tokens);
+    if (std::exchange(cut_is_next_, false)) {
+      for (auto& instance : instances_) consider(*instance);
+    }
     if (!epoch.empty()) write(epoch, lock);
     if (!fatal_.empty()) return;
     made_durable(epoch, tokens, lock);
@@ -67,12 +70,14 @@ void Engine::flush_processors(Lock& lock) {
     consider(*instance);
   }
   if (!any) return;
-  flushed_.wait_for(lock, kFlushPatience, [&] {
-    return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
-      if (!instance->flush_wanted) return false;
-      return instance->status == Instance::Status::stopping ||
-             (instance->status == Instance::Status::running && instance->not_before <= clock_->now());
-    });
+  flushed_.wait_for(lock, kFlushPatience, [&] { return all_flushed(); });
+}
+
+bool Engine::all_flushed() const {
+  return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
+    if (!instance->flush_wanted) return false;
+    return instance->status == Instance::Status::stopping ||
+           (instance->status == Instance::Status::running && instance->not_before <= clock_->now());
   });
 }
 

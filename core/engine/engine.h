@@ -158,6 +158,7 @@ class Engine {
   bool create(Instance& instance);
   void start_processor(Instance& instance, std::uint64_t number);
   void fail(std::string message);
+  bool all_flushed() const;
   bool nothing_will_run() const;
   bool everything_ended() const;
 
@@ -165,11 +166,13 @@ class Engine {
 
   // scheduler.cpp
   std::optional<Step> next_step(Instance& instance);
-  bool blocked(const Instance& instance, const Connection* input) const;
-  /// True if the connection holds more than its busy consumer takes in a moment. What waits in a queue over a cut is
-  /// written to disk; what passes within an epoch is not. So while the consumer keeps up, queues of large FlowFiles are
-  /// kept short; once it stops, they fill to their thresholds.
-  static bool runs_ahead(const Connection& connection);
+  bool blocked(Instance& instance, const Connection* input);
+  /// True if the connection holds more than its consumer takes in a moment, and the consumer is busy, or waits for one
+  /// that is. What waits in a queue over a cut is written to disk; what passes within an epoch is not. So while
+  /// consumers keep up, queues of large FlowFiles are kept short; once one stops, they fill to their thresholds.
+  /// `depth`: of the consumers' consumers that are asked.
+  static bool runs_ahead(const Connection& connection, int depth);
+  static bool runs_ahead(const Connection& connection) { return runs_ahead(connection, 0); }
   bool may_finish(const Instance& instance) const;
   void consider(Instance& instance);
   void consider_timers(Instance& instance);
@@ -241,6 +244,8 @@ class Engine {
   std::thread timer_thread_;
   std::condition_variable commit_wanted_;
   std::condition_variable flushed_;
+  std::vector<Instance*> run_ahead_;  ///< stopped by runs_ahead(): to be considered when something has run
+  bool cut_is_next_ = false;          ///< all have flushed
   std::condition_variable timer_changed_;
   std::condition_variable quiet_;  ///< a worker ended, or a state that someone waits for changed
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

@@ -105,6 +105,7 @@ class Instance final : public abi::Context, private abi::Readiness {
   std::int64_t next_scheduled = 0;  ///< with a schedule: when it may run
   std::uint32_t component = 0;      ///< strongly connected component
   bool poll_wanted = false;         ///< a source has been woken
+  bool is_ahead = false;            ///< it stands in Engine::run_ahead_
   bool flush_wanted = false;
   bool finish_wanted = false;
   bool finish_done = false;

@@ -2,6 +2,7 @@
 // a few milliseconds and goes back to the end of the queue.
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/engine.h"
 #include "engine/executor.h"
@@ -16,6 +17,7 @@ constexpr std::uint32_t kBatchCount = 1'000;
 constexpr std::uint64_t kBatchBytes = 4 * MiB;
 /// See Engine::runs_ahead.
 constexpr std::uint64_t kRunAheadBytes = 8 * MiB;
+constexpr int kConsumersAsked = 4;
 constexpr auto kTimeSlice = std::chrono::milliseconds(5);
 
 std::unique_ptr<store::ContentWriter> write_content(void* store) {
@@ -24,17 +26,28 @@ std::unique_ptr<store::ContentWriter> write_content(void* store) {
 
 }  // namespace
 
-bool Engine::runs_ahead(const Connection& connection) {
-  return connection.queued_bytes() > kRunAheadBytes && connection.to->active != 0;
+bool Engine::runs_ahead(const Connection& connection, int depth) {
+  if (connection.queued_bytes() <= kRunAheadBytes) return false;
+  if (connection.to->active != 0) return true;
+  if (depth == kConsumersAsked) return false;
+  for (const auto& relationship : connection.to->outputs) {
+    for (const auto* output : relationship) {
+      if (runs_ahead(*output, depth + 1)) return true;
+    }
+  }
+  return false;
 }
 
-bool Engine::blocked(const Instance& instance, const Connection* input) const {
+bool Engine::blocked(Instance& instance, const Connection* input) {
   const bool inside_cycle = input != nullptr && input->definition().in_cycle;
   for (const auto& relationship : instance.outputs) {
     for (const auto* output : relationship) {
       // A full connection inside a cycle stops only what enters the cycle from outside.
       if (inside_cycle && output->definition().in_cycle) continue;
-      if (output->full() || runs_ahead(*output)) return true;
+      if (output->full()) return true;
+      if (!runs_ahead(*output)) continue;
+      if (!std::exchange(instance.is_ahead, true)) run_ahead_.push_back(&instance);
+      return true;
     }
   }
   return false;
@@ -47,6 +60,7 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   const bool alone = instance.active <= 1;
   const auto now = clock_->now();
   if (instance.flush_wanted && alone && (instance.not_before <= now || ends)) return Step{abi::Trigger::flush};
+  if (cut_is_next_) return std::nullopt;
   if (instance.once != 0 && (instance.once_done || !alone)) return std::nullopt;
   if (ends || !fatal_.empty() || instance.not_before > now) return std::nullopt;
   if (instance.tick_at != 0 && instance.tick_at <= now && alone && !blocked(instance, nullptr))
@@ -113,7 +127,10 @@ void Engine::work(Instance& instance) {
   consider(instance);
   if (instance.once_done && instance.active == 0 && instance.status == Instance::Status::running) begin_stop(instance);
   go_on_stopping(instance);
-  for (auto* input : instance.inputs) consider(*input->from);  // runs_ahead() may say otherwise now
+  for (auto* ahead : std::exchange(run_ahead_, {})) {  // now it may not be any more
+    ahead->is_ahead = false;
+    consider(*ahead);
+  }
   if (options_.until_idle) check_ends();
   if (active_ == 0 || stopping_) quiet_.notify_all();
 }
@@ -204,6 +221,9 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   if (step.trigger == abi::Trigger::flush) {
     instance.flush_wanted = status == abi::Status::unavailable && !stopping_ &&
                             instance.status != Instance::Status::stopping;  // then again, after the pause
+    // What a sink takes after its flush has to be written with the epoch, content and all: so nothing begins until the
+    // cut, which is a matter of microseconds.
+    cut_is_next_ = committing_ && all_flushed();
     flushed_.notify_all();
   }
   if (status != abi::Status::ok) {
