@@ -79,6 +79,11 @@ Client::Client(Options options, Context context, Listener& listener)
 }
 
 Client::~Client() {
+  stop();
+}
+
+void Client::stop() {
+  if (!thread_.joinable()) return;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -57,11 +57,13 @@ class Client {
   /// Does nothing until resume(), so that the listener can finish its own construction. Throws Misconfigured if paho
   /// refuses the settings.
   Client(Options options, Context context, Listener& listener);
-  /// Disconnects; waits for that a few seconds at most.
-  ~Client();
+  ~Client();  ///< stops
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  /// Disconnects for good; waits for that a few seconds at most. The listener may be called until it returns, and may
+  /// still use the client meanwhile. Once, from one thread.
+  void stop();
   /// Disconnects and stays so until resume(); the reason is for the operator. From any thread, at once.
   void pause(std::string reason);
   void resume();

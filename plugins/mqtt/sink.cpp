@@ -265,7 +265,7 @@ void MqttSink::answered(const Answer& answer, int code) {
 }
 
 void MqttSink::stop() {
-  client_.reset();
+  if (client_) client_->stop();
 }
 
 }  // namespace weir::mqtt

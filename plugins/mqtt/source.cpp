@@ -276,7 +276,7 @@ void MqttSource::end_if_idle(Session& session) {
 }
 
 void MqttSource::stop() {
-  client_.reset();
+  if (client_) client_->stop();  // messages may come until it returns, and need it
 }
 
 }  // namespace weir::mqtt

@@ -397,6 +397,32 @@ TEST_CASE("A full inbox disconnects, the broker keeps the rest, and all of it co
   CHECK(all.size() == kCount);
 }
 
+TEST_CASE("The source may be stopped while messages overfill its inbox: they come the next time") {
+  NEEDS_MOSQUITTO();
+  const Mosquitto broker;
+  Receiver receiver(source(broker, "topic: t\ninbox_max: 4KiB"));
+  REQUIRE(receiver.ready(broker));
+  TestPublisher publisher(broker.url());
+  constexpr int kRounds = 30;
+  constexpr int kMessages = 100;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kMessages; ++i)  // each is more than the inbox may hold, and asks for the connection's end
+      publisher.send("t", std::to_string(round * kMessages + i) + std::string(8192, '.'));
+    REQUIRE(receiver.receive(receiver.messages.size() + 1));
+    receiver.runner.restart();
+  }
+  REQUIRE(publisher.settle());
+  std::set<std::string> all;
+  CHECK(receiver.until(
+      [&] {
+        receiver.runner.durable();
+        for (const auto& message : receiver.messages) all.insert(message.content.substr(0, message.content.find('.')));
+        receiver.messages.clear();
+        return all.size() == kRounds * kMessages;
+      },
+      60s));
+}
+
 TEST_CASE("A message that finds no room on the disk is not acknowledged: it comes when there is room") {
   NEEDS_MOSQUITTO();
   const Mosquitto broker;
