@@ -215,4 +215,15 @@ bool eventually(const std::function<bool()>& condition) {
   return condition();
 }
 
+EngineTest::EngineTest() {
+  const std::lock_guard lock(collected().mutex);
+  collected().contents.clear();
+}
+
+std::vector<std::string> numbers(std::uint64_t count) {
+  std::vector<std::string> all;
+  for (std::uint64_t i = 0; i < count; ++i) all.push_back(std::to_string(i));
+  return all;
+}
+
 }  // namespace weir::test

@@ -115,6 +115,15 @@ struct Run {
   std::unique_ptr<engine::Engine> engine;
 };
 
+/// What every test begins with: nothing collected yet, and a folder of its own.
+struct EngineTest {
+  EngineTest();
+  TemporaryFolder folder;
+};
+
+/// "0", "1", … : what a source emits.
+std::vector<std::string> numbers(std::uint64_t count);
+
 /// Waits until the condition holds; false after 10 s.
 bool eventually(const std::function<bool()>& condition);
 

@@ -1,0 +1,113 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "tests/unit/engine_fixture.h"
+
+using namespace weir;
+using namespace weir::test;
+
+TEST_CASE_FIXTURE(EngineTest, "a rejected FlowFile goes to failure with its reason, and takes nobody with it") {
+  FlowBuilder flow;
+  flow.processor("source", "Count")
+      .processor("act", "Do")
+      .processor("good", "Collect")
+      .processor("bad", "Do")
+      .processor("seen", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
+  flow.connect("bad", "success", "seen");
+  scripts()["source"].count = 500;
+  scripts()["act"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, file.content());
+    session.transfer(child, 0);
+    if (file.content() == "77") throw Rejected("no seventy-sevens");
+  };
+  scripts()["bad"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, std::string(file.content()) + "|" + std::string(*file.attribute("error.message")) + "|" +
+                              std::string(*file.attribute("error.processor")) + "|" +
+                              std::string(*file.attribute("error.kind")));
+    session.transfer(child, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  auto expected = numbers(500);
+  expected.erase(expected.begin() + 77);
+  CHECK(collected().of("good") == expected);
+  CHECK(collected().of("seen") == std::vector<std::string>{"77|no seventy-sevens|act|rejected"});
+}
+
+TEST_CASE_FIXTURE(EngineTest, "a defect is tried again, then goes to failure alone, with a bulletin") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("good", "Collect").processor("bad", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
+  scripts()["source"].count = 200;
+  std::atomic<int> tries{0};
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    if (file.content() == "33" && ++tries > 0) throw std::runtime_error("a bug");
+    session.transfer(file, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  auto expected = numbers(200);
+  expected.erase(expected.begin() + 33);
+  auto good = collected().of("good");
+  CHECK(good == expected);
+  CHECK(collected().of("bad") == std::vector<std::string>{"33"});
+  CHECK(tries == 4);  // once among others, three times alone
+  const auto bulletins = run.engine->bulletins();
+  CHECK(std::any_of(bulletins.begin(), bulletins.end(),
+                    [](const auto& b) { return b.message.find("a bug") != std::string::npos; }));
+}
+
+TEST_CASE_FIXTURE(EngineTest, "an unavailable far side is tried again for as long as it takes, and loses nothing") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "sink");
+  scripts()["source"].count = 50;
+  std::atomic<int> tries{0};
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    if (++tries < 4) throw Unavailable("the far side is down");
+    session.transfer(file, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(collected().of("sink") == numbers(50));
+}
+
+TEST_CASE_FIXTURE(EngineTest, "a relationship with retry gets only what failed every attempt; others do not wait") {
+  FlowBuilder flow;
+  flow.processor("source", "Count")
+      .processor(
+          "act", "Do",
+          [](flow::Processor& p) { p.retries[1] = {2, std::chrono::milliseconds(5), std::chrono::milliseconds(50)}; })
+      .processor("good", "Collect")
+      .processor("bad", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "good").connect("act", "failure", "bad");
+  scripts()["source"].count = 20;
+  std::map<std::string, int> tries;
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    const std::string content(file.content());
+    const auto n = ++tries[content];
+    const bool fails = content == "5" || (content == "6" && n == 1);
+    session.transfer(file, fails ? 1 : 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(tries["5"] == 3);
+  CHECK(tries["6"] == 2);
+  CHECK(collected().of("bad") == std::vector<std::string>{"5"});
+  CHECK(collected().of("good").size() == 19);
+  CHECK(collected().of("good").back() == "6");
+}
