@@ -17,3 +17,16 @@ function(weir_add_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}" TIMEOUT ${TEST_TIMEOUT}
     ENVIRONMENT "WEIR_BUILD=${CMAKE_BINARY_DIR};WEIR_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
+
+# weir_add_conformance_test(name sources... PLUGINS plugins... [LIBRARIES libs...])
+#
+# A test of what every source and sink promises (weir/conformance.h), with the program, these plugins and those that its
+# flows need.
+function(weir_add_conformance_test name)
+  cmake_parse_arguments(TEST "" "" "PLUGINS;LIBRARIES" ${ARGN})
+  weir_add_test(${name} ${TEST_UNPARSED_ARGUMENTS}
+    LIBRARIES weir_conformance weir_test_servers ${TEST_LIBRARIES} LABELS plugin server conformance TIMEOUT 300)
+  if(TARGET ${name})
+    add_dependencies(${name} weir file standard ${TEST_PLUGINS})
+  endif()
+endfunction()

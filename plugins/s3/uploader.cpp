@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <random>
+#include <utility>
 
 #include "plugins/common/posix_file.h"
 #include "weir/errors.h"
@@ -106,6 +107,7 @@ void Uploader::failed(const std::string& message, int attempt) {
     const std::lock_guard lock(lock_);
     trouble_ = message;
   }
+  context_.not_ready(message);
   if (attempt % 10 == 0) context_.bulletin(Level::warning, message + "; trying again for as long as it takes");
 }
 
@@ -126,7 +128,7 @@ void Uploader::work() {
       const bool taken = !upload(*client, next);
       attempt = 0;
       lock.lock();
-      trouble_.clear();
+      if (!std::exchange(trouble_, {}).empty()) context_.ready();
       waiting_bytes_ -= next.size;
       backlog_.set(static_cast<double>(waiting_bytes_));
       results_.push_back({next.number, taken});

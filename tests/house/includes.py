@@ -23,6 +23,7 @@ MODULES = {
     "flow": {"sdk", "sql", "plugin"},
     "engine": {"sdk", "store", "sql", "flow", "plugin"},
     "testkit": {"sdk", "store", "sql", "flow", "plugin", "engine"},
+    "conformance": {"sdk"},
     "api": {"sdk", "store", "sql", "flow", "plugin", "engine"},
     "flowtest": {"sdk", "store", "sql", "flow", "plugin", "engine"},
     "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api", "flowtest"},
@@ -108,8 +109,8 @@ def objection(path, name, target):
         if other != "sdk" and (other is not None or name not in STANDARD_HEADERS):
             return "the SDK includes only standard headers and weir/*.h"
         return None
-    testkit = other == "testkit" or name == "weir/testkit.h"
-    if testkit and unit != "testkit" and not is_test(path):
+    testkit = other == "testkit" or name in ("weir/testkit.h", "weir/conformance.h")
+    if testkit and unit not in ("testkit", "conformance") and not is_test(path):
         return "only *_test.cpp files include the test kit"
     if other is None or other == unit or testkit or (other == "tests" and is_test(path)):
         return None
