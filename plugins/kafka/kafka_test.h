@@ -25,11 +25,16 @@ struct Received {
   std::map<std::string, std::string> headers;
 };
 
+/// Options of librdkafka.
+using Config = std::vector<std::pair<const char*, std::string>>;
+
 /// Talks to one broker, as any client would.
 class TestClient {
  public:
-  explicit TestClient(const std::string& brokers)
-      : brokers_(brokers), producer_(make(RD_KAFKA_PRODUCER, {{"enable.idempotence", "true"}})) {}
+  explicit TestClient(const std::string& brokers, Config login = {})
+      : brokers_(brokers),
+        login_(std::move(login)),
+        producer_(make(RD_KAFKA_PRODUCER, {{"enable.idempotence", "true"}})) {}
   ~TestClient() { rd_kafka_destroy(producer_); }
   TestClient(const TestClient&) = delete;
   TestClient& operator=(const TestClient&) = delete;
@@ -41,7 +46,10 @@ class TestClient {
     for (const auto& [key, value] : config) rd_kafka_NewTopic_set_config(topic, key.c_str(), value.c_str());
     admin(name, [&](rd_kafka_queue_t* queue) { rd_kafka_CreateTopics(producer_, &topic, 1, nullptr, queue); });
     rd_kafka_NewTopic_destroy(topic);
-    // It is made when its partitions have leaders.
+    wait_for_leaders(name, partitions);
+  }
+  /// A topic is made, and a broker serves it again, when its partitions have leaders.
+  void wait_for_leaders(const std::string& name, int partitions) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!has_leaders(name, partitions))
       if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("topic " + name + " has no leader");
@@ -152,15 +160,15 @@ class TestClient {
   }
 
  private:
-  using Config = std::vector<std::pair<const char*, std::string>>;
-
   rd_kafka_t* make(rd_kafka_type_t type, const Config& config) const {
     char text[512];
     auto* conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", brokers_.c_str(), text, sizeof text);
     rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text);
     rd_kafka_conf_set(conf, "topic.metadata.refresh.fast.interval.ms", "50", text, sizeof text);
-    for (const auto& [name, value] : config) rd_kafka_conf_set(conf, name, value.c_str(), text, sizeof text);
+    for (const auto& options : {login_, config}) {
+      for (const auto& [name, value] : options) rd_kafka_conf_set(conf, name, value.c_str(), text, sizeof text);
+    }
     auto* client = rd_kafka_new(type, conf, text, sizeof text);
     if (client == nullptr) throw std::runtime_error(text);
     return client;
@@ -211,6 +219,7 @@ class TestClient {
   }
 
   const std::string brokers_;
+  const Config login_;
   rd_kafka_t* producer_;
 };
 
