@@ -77,6 +77,7 @@ void Program::start(bool until_idle) {
   ::dup2(file, STDOUT_FILENO);
   ::dup2(file, STDERR_FILENO);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);  // else Weir would keep the port of a server in this process open
   if (::chdir(folder_.c_str()) != 0) ::_exit(126);
   ::execvpe(raw[0], raw.data(), environ);
   ::_exit(127);

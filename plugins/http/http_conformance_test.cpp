@@ -35,7 +35,7 @@ class Service : public conformance::Server, public conformance::Login {
   std::string with_secret(const std::string& wrong) override { return processor_with(wrong); }
 
  protected:
-  Service() : server_(std::in_place, answer()), port_(server_->port()) {}
+  Service() { start_server(); }
   virtual std::string processor_with(const std::string& secret) = 0;
   virtual Reply reply(const Call& call) = 0;
   std::string connection(const std::string& secret) const {
@@ -55,7 +55,7 @@ class Service : public conformance::Server, public conformance::Login {
   }
 
   std::optional<TestServer> server_;
-  std::uint16_t port_;
+  const std::uint16_t port_ = weir::testing::free_port();
 };
 
 /// A growing list, page by page behind a cursor.

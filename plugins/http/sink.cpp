@@ -165,6 +165,7 @@ void HttpSink::collect(Session& session) {
 void HttpSink::judge(Session& session, Delivery& delivery, const Response& response) {
   const bool answered = response.outcome == Response::Outcome::answered;
   if (answered && succeeded(response.status)) {
+    if (failures_ > 0) context_.ready();
     failures_ = 0;
     not_before_ = 0;
     delivery.state = Delivery::State::delivered;
@@ -196,11 +197,11 @@ void HttpSink::retry(Session& session, Delivery& delivery, const Response& respo
   retried_metric_.add(1);
   const bool resting = session.now() < not_before_;  // others that were under way fail for the same reason
   if (!resting) {
+    const bool answered = response.outcome == Response::Outcome::answered;
+    const auto why = answered ? response.url + " answers " + response.describe() : response.error;
+    context_.not_ready(why);
     if (failures_++ % 10 == 0)
-      context_.bulletin(Level::warning, (response.outcome == Response::Outcome::answered
-                                             ? response.url + " answers " + response.describe()
-                                             : response.error) +
-                                            "; trying again (attempt " + std::to_string(failures_) + ")");
+      context_.bulletin(Level::warning, why + "; trying again (attempt " + std::to_string(failures_) + ")");
     not_before_ = session.now() + pause_after(failures_ - 1);
   }
   if (const auto asked = response.retry_after()) not_before_ = std::max(not_before_, session.now() + asked->count());

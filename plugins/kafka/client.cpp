@@ -106,27 +106,43 @@ void Trouble::error(int code, const std::string& text) {
   if (reaction_to(code) == Reaction::misconfigured) {
     set_fatal(text);
   } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-    bool news = false;
-    {
-      const std::lock_guard lock(mutex_);
-      news = what_.empty();
-      what_ = "no broker can be reached (" + text + ")";
-    }
-    if (news) say(Level::warning, what());
+    away(text);
   } else {
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
+      const std::lock_guard lock(mutex_);
+      in_doubt_ = true;
+    }
     context_.log(Level::info, text);
   }
   context_.wake();
 }
 
+void Trouble::away(const std::string& text) {
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = what_.empty();
+    what_ = "no broker can be reached (" + text + ")";
+  }
+  if (news) say(Level::warning, what());
+  context_.not_ready(what());
+}
+
+bool Trouble::in_doubt() const {
+  const std::lock_guard lock(mutex_);
+  return in_doubt_ || !what_.empty();
+}
+
 void Trouble::over() {
   {
     const std::lock_guard lock(mutex_);
+    in_doubt_ = false;
     if (what_.empty()) return;
     what_.clear();
     last_said_.clear();
   }
   context_.bulletin(Level::info, "the brokers can be reached again");
+  context_.ready();
 }
 
 std::string Trouble::what() const {

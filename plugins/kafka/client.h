@@ -54,6 +54,11 @@ class Trouble {
   void say(Level level, const std::string& text);
   /// An error that no single call got (rd_kafka_conf_set_error_cb).
   void error(int code, const std::string& text);
+  /// No broker answers.
+  void away(const std::string& text);
+  /// Whether a broker went away since the last over(): the others may be there, and librdkafka does not always say so
+  /// when none is.
+  bool in_doubt() const;
   /// What this client needs is there (again).
   void over();
   /// Why nothing goes, for messages; empty if it does.
@@ -66,6 +71,7 @@ class Trouble {
  private:
   Context context_;
   mutable std::mutex mutex_;  ///< guards all below
+  bool in_doubt_ = false;
   std::string what_;
   std::string fatal_;
   std::string last_said_;

@@ -19,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 /// made (librdkafka issue 4312, cooperative-sticky only). There the group rebalances all at once, by `range`.
 const bool kCooperative = rd_kafka_version() >= 0x02030000;
 constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
+constexpr int kLookFor = 300;              ///< milliseconds for one that only asks whether anybody is there,
+constexpr auto kLook = seconds(1);         ///< made so often
 constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
 constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
 /// A commit that crosses a rebalance costs the whole assignment (librdkafka gives it up for lost): so they are few, and
@@ -90,7 +92,7 @@ Consumer::Consumer(ConsumerSettings settings, Context context, Positions positio
     rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   if (const auto error = rd_kafka_subscribe(client_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw Misconfigured("cannot subscribe to '" + settings_.subscription.front() + "': " + rd_kafka_err2str(error));
-  this->context().not_ready("the group '" + settings_.group + "' has given it no partitions yet");
+  wait_for_partitions();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -115,8 +117,31 @@ void Consumer::run() {
     if (Message message(rd_kafka_consumer_poll(client_.get(), paused_ ? 100 : 1000)); message)
       handle(std::move(message));
     commit();
+    look_for_brokers();
   }
   close();
+}
+
+/// Where nothing is published, no message says that the brokers are there.
+void Consumer::look_for_brokers() {
+  if (!in_doubt() || Clock::now() < next_look_) return;
+  next_look_ = Clock::now() + kLook;
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (const auto error = rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, kLookFor);
+      error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return away(rd_kafka_err2str(error));
+  rd_kafka_metadata_destroy(metadata);
+  over();
+  bool assigned = false;
+  {
+    const std::lock_guard lock(mutex_);
+    assigned = assigned_;
+  }
+  if (!assigned) wait_for_partitions();
+}
+
+void Consumer::wait_for_partitions() {
+  context().not_ready("the group '" + settings_.group + "' has given it no partitions yet");
 }
 
 void Consumer::close() {

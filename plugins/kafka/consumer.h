@@ -70,6 +70,8 @@ class Consumer final : public Trouble {
   void run();
   void close();
   void wait_for_room();
+  void look_for_brokers();
+  void wait_for_partitions();
   void handle(Message message);
   void assign(rd_kafka_topic_partition_list_s* list);
   void revoke(rd_kafka_topic_partition_list_s* list, bool lost);
@@ -96,7 +98,8 @@ class Consumer final : public Trouble {
   std::optional<std::int64_t> start_time_;
   Owned<rd_kafka_s> client_;
   Owned<rd_kafka_queue_s> queue_;
-  bool paused_ = false;  ///< of the thread alone
+  bool paused_ = false;                              ///< of the thread alone
+  std::chrono::steady_clock::time_point next_look_;  ///< so is this
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;

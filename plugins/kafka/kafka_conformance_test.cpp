@@ -33,6 +33,7 @@ class Broker : public conformance::Server, public conformance::Login {
  protected:
   Broker() {
     if (!KafkaBroker::available()) throw conformance::Missing();
+    broker().start();  // a promise that was broken may have left it dead
     static int topics = 0;
     topic_ = "topic-" + std::to_string(topics++);
     client_ = connect();

@@ -167,6 +167,7 @@ void Client::run() {
       case Phase::subscribing:
         if (unanswered_ == 0 && fatal_.empty()) {
           phase_ = Phase::up;
+          ++connections_;
           up_since_ = Clock::now();
           say(last_trouble_said_.empty() ? Level::debug : Level::info, "connected to " + endpoint_.display);
           last_trouble_said_.clear();

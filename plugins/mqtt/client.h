@@ -12,6 +12,7 @@
 //   client_requests.cpp   what is asked of paho          client_callbacks.h   what paho answers
 #include <MQTTAsync.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -70,6 +71,8 @@ class Client {
   bool paused() const;
   /// Connected, and subscribed to everything.
   bool up() const;
+  /// How often it has come up.
+  std::uint64_t connections() const { return connections_; }
   /// Why it will not try again (a wrong password, a refused subscription); empty as long as it does.
   std::string fatal() const;
   /// Why it is down, for a message; empty if it is up.
@@ -113,6 +116,7 @@ class Client {
   Duration pause_before_attempt();
 
   const Options options_;
+  std::atomic<std::uint64_t> connections_ = 0;
   Context context_;
   Listener& listener_;
   const Endpoint endpoint_;

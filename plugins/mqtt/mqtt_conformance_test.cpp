@@ -23,7 +23,10 @@ using weir::testkit::Runner;
 class Broker : public conformance::Server, public conformance::Login {
  public:
   /// Not killed: mosquitto writes what it keeps when it ends, and its own loss is not Weir's.
-  void stop_server() override { broker_->stop(); }
+  void stop_server() override {
+    publisher_.reset();
+    broker_->stop();
+  }
   void start_server() override { broker_->start(); }
   std::string with_secret(const std::string& wrong) override { return processor_with(wrong); }
 
@@ -41,12 +44,15 @@ class Broker : public conformance::Server, public conformance::Login {
     return "url: " + broker_->url() + "\nuser: weir\npassword: " + secret +
            "\nreconnect_delay: 20ms\nreconnect_max: 200ms\n";
   }
-  std::unique_ptr<weir::mqtt::TestPublisher> publisher() const {
-    weir::mqtt::ConnectionSettings settings;
-    settings.url = broker_->url();
-    settings.user = "weir";
-    settings.password = "secret";
-    return std::make_unique<weir::mqtt::TestPublisher>(settings);
+  weir::mqtt::TestPublisher& publisher() {
+    if (!publisher_) {
+      weir::mqtt::ConnectionSettings settings;
+      settings.url = broker_->url();
+      settings.user = "weir";
+      settings.password = "secret";
+      publisher_ = std::make_unique<weir::mqtt::TestPublisher>(settings);
+    }
+    return *publisher_;
   }
   /// A subscriber whose session the broker keeps from now on.
   std::unique_ptr<Runner> subscribe(const std::string& client_id) const {
@@ -60,6 +66,7 @@ class Broker : public conformance::Server, public conformance::Login {
 
  private:
   std::optional<Mosquitto> broker_;
+  std::unique_ptr<weir::mqtt::TestPublisher> publisher_;
 };
 
 class Readings final : public conformance::Source, public Broker {
@@ -67,9 +74,9 @@ class Readings final : public conformance::Source, public Broker {
   Readings() { subscribe("source")->durable(); }  // what is published before it first runs is for it as well
   std::string processor() override { return processor_with("secret"); }
   void publish(std::int64_t first, std::int64_t count) override {
-    const auto to = publisher();
-    for (auto n = first; n < first + count; ++n) to->send("t", conformance::record(n));
-    if (!to->settle()) throw std::runtime_error("the broker does not acknowledge");
+    auto& to = publisher();
+    for (auto n = first; n < first + count; ++n) to.send("t", conformance::record(n));
+    if (!to.settle()) throw std::runtime_error("the broker does not acknowledge");
   }
   bool once() const override { return false; }  // QoS 1
 
@@ -84,7 +91,7 @@ class Commands final : public conformance::Sink, public Broker {
   Commands() : reader_(subscribe("reader")) {}
   std::string processor() override { return processor_with("secret"); }
   std::vector<std::int64_t> arrived() override {
-    publisher()->send("t", "the last");
+    publisher().send("t", "the last");
     bool all = false;
     const auto read = [&] {
       for (const auto& output : reader_->take("success")) {

@@ -170,11 +170,12 @@ void MqttSink::finish_answered(Session& session) {
 /// Publishes what waits, in order, as the window allows. `inputs` are the newest of held_, not among the session's yet.
 void MqttSink::publish_waiting(Session& session, const std::vector<FlowFile>& inputs) {
   std::unique_lock lock(mutex_);
+  forget_lost();
   const auto finished = session.held_count() - (held_.size() - inputs.size());
   for (std::size_t i = 0; i < held_.size(); ++i) {
     if (held_[i].state != State::waiting) continue;
     if (!room_.wait_for(lock, kPatience, [this] { return in_flight_ < window_ || !client_->up(); })) return;
-    if (!client_->up()) return;
+    if (!client_->up() || client_->connections() != connection_) return;  // what was lost with it goes first, then
     auto& held = held_[i];
     if (held.state != State::waiting) continue;
     held.state = State::sent;
@@ -195,11 +196,25 @@ void MqttSink::publish_waiting(Session& session, const std::vector<FlowFile>& in
     lock.lock();
     if (published) continue;
     // The connection went away in between: this one waits for the next.
-    held_[i].state = State::waiting;
-    held_[i].attempt = 0;
-    --in_flight_;
+    if (held_[i].attempt == answer.attempt) wait_again(held_[i]);
     return;
   }
+}
+
+/// Of another connection than this one, nothing is under way any more; paho says so of each publication, but perhaps
+/// only once later ones have gone out.
+void MqttSink::forget_lost() {
+  const auto connection = client_->connections();
+  if (std::exchange(connection_, connection) == connection) return;
+  for (auto& held : held_) {
+    if (held.state == State::sent) wait_again(held);
+  }
+}
+
+void MqttSink::wait_again(Held& held) {
+  held.state = State::waiting;
+  held.attempt = 0;
+  --in_flight_;
 }
 
 bool MqttSink::publish(FlowFile file, const std::string& topic, const Answer& answer) {
@@ -245,10 +260,7 @@ void MqttSink::answered(const Answer& answer, int code) {
     if (code < 0) {
       // Lost with the connection. What was sent after it is sent again too, so that the last word is the latest.
       for (auto i = index; i < held_.size(); ++i) {
-        if (held_[i].state != State::sent) continue;
-        held_[i].state = State::waiting;
-        held_[i].attempt = 0;
-        --in_flight_;
+        if (held_[i].state == State::sent) wait_again(held_[i]);
       }
     } else {
       held.state = code == 0 ? State::acknowledged : State::refused;

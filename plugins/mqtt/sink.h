@@ -62,6 +62,8 @@ class MqttSink final : public Processor, public Listener {
   void align(Session& session);
   void finish_answered(Session& session);
   void publish_waiting(Session& session, const std::vector<FlowFile>& inputs);
+  void forget_lost();
+  void wait_again(Held& held);
   bool publish(FlowFile file, const std::string& topic, const Answer& answer);
   std::vector<std::optional<std::string>> topics_of(Batch batch, Session& session);
 
@@ -78,6 +80,7 @@ class MqttSink final : public Processor, public Listener {
   std::uint64_t first_place_ = 0;  ///< of held_'s front; places never come back
   std::uint64_t attempts_ = 0;
   std::uint64_t in_flight_ = 0;
+  std::uint64_t connection_ = 0;    ///< the one that publications under way went out on
   std::unique_ptr<Client> client_;  ///< last: it calls back
 };
 

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -47,14 +48,21 @@ std::string find_program(const std::string& name, const std::vector<std::string>
 }
 
 std::uint16_t free_port() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = local(0);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(listener, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(listener);
-  if (!bound) throw std::runtime_error("no free port on 127.0.0.1");
-  return ntohs(address.sin_port);
+  // Below those that the system gives to connections: while a server is away, one of them could take its port, or a
+  // client that tries to reach it could even be connected to itself.
+  int first_given = 0;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first_given;
+  const int end = first_given > 12'000 ? first_given : 32'768;
+  static std::minstd_rand random{std::random_device{}()};
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const auto port = static_cast<std::uint16_t>(std::uniform_int_distribution<int>(10'000, end - 1)(random));
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto address = local(port);
+    const bool bound = ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(listener);
+    if (bound) return port;
+  }
+  throw std::runtime_error("no free port on 127.0.0.1");
 }
 
 bool accepts(std::uint16_t port) {
