@@ -248,7 +248,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   } else if (!schedule.cron.empty() && step.trigger == abi::Trigger::input) {
     instance.next_scheduled = flow::next_cron_time(schedule.cron, now);
   }
-  if (instance.next_scheduled > now && instance.is_source()) instance.poll_wanted = true;
+  // Also where this step was a tick, behind a poll that has taken longer than the schedule's pause.
+  if (instance.next_scheduled != 0 && instance.is_source()) instance.poll_wanted = true;
 }
 
 void Engine::wake(Instance& instance) {

@@ -44,6 +44,7 @@ class Count final : public Source {
       }
     }
     session.set_state("next", std::to_string(next));
+    if (script_->endless) return;
     if (next < script_->count) {
       session.again();
     } else {

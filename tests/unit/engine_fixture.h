@@ -37,6 +37,7 @@ struct Script {
   std::function<void(std::uint64_t)> durable;
   std::uint64_t count = 0;  ///< a source emits this many FlowFiles, "0", "1", …
   std::uint64_t batch = 100;
+  bool endless = false;  ///< a source asks for nothing and never ends
 };
 
 /// The scripts of the running test.
