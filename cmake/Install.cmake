@@ -20,6 +20,7 @@ install(DIRECTORY core/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMP
 install(TARGETS weir_sdk EXPORT WeirTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS weir_plugin_types EXPORT WeirTargets RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/weir COMPONENT sdk)
 install(TARGETS weir_testkit_shared EXPORT WeirTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
+install(TARGETS weir_conformance EXPORT WeirTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT WeirTargets NAMESPACE Weir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Weir COMPONENT sdk)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES cmake/WeirConfig.cmake cmake/WeirPlugin.cmake ${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake
