@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "conformance/records.h"
 #include "weir/conformance.h"
