@@ -46,6 +46,29 @@ TEST_CASE_FIXTURE(EngineTest, "virtual time passes when told, and everything hap
   CHECK(clock.now() == kStart + 3'625 * kSecond);
 }
 
+TEST_CASE_FIXTURE(EngineTest, "a scheduled source is polled also where it has a tick when it is due") {
+  constexpr std::int64_t kSecond = 1'000'000'000, kStart = 1'700'000'000 * kSecond;
+  FlowBuilder flow;
+  flow.processor("source", "Count", [](flow::Processor& source) { source.schedule.every = std::chrono::seconds(10); });
+  flow.processor("sink", "Collect").connect("source", "success", "sink");
+  int calls = 0;
+  scripts()["source"].endless = true;
+  scripts()["source"].poll = [&](Session& session, std::uint64_t) {
+    const bool first_page = ++calls % 2 == 1;
+    const auto file = session.create();
+    session.append(file, (first_page ? "1@" : "2@") + std::to_string((session.now() - kStart) / kSecond));
+    session.transfer(file, 0);
+    if (first_page) session.tick_at(session.now() + 10 * kSecond);  // the server takes its time
+  };
+  engine::VirtualClock clock(kStart);
+  Run run(folder.path(), flow, false, [&](engine::Options& options) { options.clock = &clock; });
+  run.start();
+  REQUIRE(run.engine->advance(kStart + 25 * kSecond, std::chrono::seconds(20)));
+  std::string seen;
+  for (const auto& page : collected().of("sink")) seen += page + ' ';
+  CHECK(seen == "1@0 2@10 1@10 2@20 1@20 ");
+}
+
 TEST_CASE_FIXTURE(EngineTest, "virtual time does not pass while something runs that never rests") {
   FlowBuilder flow;
   flow.processor("source", "Count").processor("sink", "Collect");
