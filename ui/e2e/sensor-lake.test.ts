@@ -124,6 +124,37 @@ describe('the sensor lake', () => {
     await page.close();
   });
 
+  it('leads from a mean to the readings in it, and from a queue to what waits there', async context => {
+    if ((await fetch(`${lake.url}/api/v1/session`)).status === 404)
+      context.skip('this Weir has no API for provenance and queues');
+    const { page, complaints } = await open(browser, lake.url);
+    const question = `${lake.url}/api/v1/provenance/events?processor=sensor-lake/means&type=JOIN&limit=1000`;
+    const mean = await until(async () => {
+      const { events } = (await (await fetch(question)).json()) as {
+        events: { outputs: [number, number] | null; out_connection: string | null }[];
+      };
+      const made = events.find(event => event.outputs !== null);
+      return made === undefined ? null : `${made.out_connection ?? ''}:${made.outputs?.[0] ?? 0}`;
+    }, 80); // its minute has to end
+    await page.goto(`${lake.url}/#/lineage/${encodeURIComponent(mean)}`);
+    await page.locator('.lineage-node', { hasText: 'means' }).waitFor();
+    await page.locator('.origins code', { hasText: '"sensor_id"' }).first().waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.locator('.origins li a').first().click();
+    await page.getByRole('button', { name: 'Replay' }).click();
+    await page.getByText('It flows again').waitFor();
+
+    await page.goto(`${lake.url}/#/flow/sensor-lake/connection/sane/matched/archive`);
+    await page.locator('.flowfiles .row').first().click();
+    await page.locator('.flowfiles .opened pre', { hasText: 'sensor_id' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.goto(`${lake.url}/#/provenance?processor=sensor-lake%2Freadings`);
+    await page.locator('tbody tr', { hasText: 'RECEIVE' }).first().waitFor();
+    expect(await axe(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.close();
+  }, 180_000);
+
   it('is accessible: axe finds nothing, in both themes, on a desk and on a phone', async () => {
     for (const theme of ['light', 'dark'] as const) {
       for (const width of [1440, 390]) {

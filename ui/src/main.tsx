@@ -3,6 +3,7 @@ import './styles/base.css';
 import './styles/shell.css';
 import './styles/flow.css';
 import './styles/panel.css';
+import './styles/pages.css';
 import { start } from './app';
 import { Shell } from './views/shell';
 

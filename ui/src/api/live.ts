@@ -1,7 +1,7 @@
 // Keeps a store at the present: by server-sent events, and by asking every second where there are none.
 import { ApiError, get, path, ROOT } from './client';
 import type { Store } from '../model/store';
-import type { Bulletin, Flow, FlowSummary, LiveUpdate, ServerStatus } from '../model/types';
+import type { Bulletin, Flow, FlowSummary, LiveUpdate, ServerStatus, Session } from '../model/types';
 
 const EVERY = 1000;
 /** After failures in a row, in ms. */
@@ -13,6 +13,7 @@ export class Live {
   private failures = 0;
   private started = '';
   private eventsMissing = false;
+  private sessionMissing = false;
   private reading = false;
   private sampledAt = 0;
 
@@ -31,6 +32,14 @@ export class Live {
     });
   }
 
+  /** Someone else is at the page now, or no one: what was known of him is forgotten. */
+  signedOn(): void {
+    this.store.session.value = null;
+    this.events?.close();
+    this.events = null;
+    this.again(0);
+  }
+
   /** Reads everything again now: after the operator changed something, or asked for it. */
   refresh(): void {
     if (this.events === null) this.again(0);
@@ -45,7 +54,12 @@ export class Live {
     if (this.reading) return;
     this.reading = true;
     try {
-      const [status, names] = await Promise.all([get<ServerStatus>('/status'), get<FlowSummary[]>('/flows')]);
+      const [status, names, session] = await Promise.all([
+        get<ServerStatus>('/status'),
+        get<FlowSummary[]>('/flows'),
+        this.session(),
+      ]);
+      this.store.session.value = session;
       const started = status.started ?? status.store;
       if (this.started !== '' && this.started !== started) this.store.forget();
       this.started = started;
@@ -67,8 +81,24 @@ export class Live {
     }
   }
 
+  private async session(): Promise<Session | null> {
+    const known = this.store.session.peek();
+    if (known !== null || this.sessionMissing) return known;
+    try {
+      return await get<Session>('/session');
+    } catch (failure) {
+      if (!(failure instanceof ApiError) || failure.status !== 404) throw failure;
+      this.sessionMissing = true;
+      return null;
+    }
+  }
+
   private fail(failure: unknown): void {
     const answered = failure instanceof ApiError && failure.status !== 503;
+    if (answered && failure.status === 401) {
+      this.store.phase.value = 'locked'; // until someone has said who it is
+      return;
+    }
     const known = this.store.flows.peek().length > 0;
     this.store.phase.value = answered ? 'failed' : known || this.failures > 0 ? 'lost' : 'loading';
     this.store.problem.value = answered ? failure.message : '';

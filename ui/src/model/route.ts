@@ -6,6 +6,8 @@ export type Selection =
 export type Route =
   | { view: 'flow'; flow: string | null; selection: Selection | null }
   | { view: 'bulletins' }
+  | { view: 'provenance'; search: string }
+  | { view: 'lineage'; flowfile: string }
   | { view: 'unknown'; hash: string };
 
 export const HOME: Route = { view: 'flow', flow: null, selection: null };
@@ -19,7 +21,9 @@ function decode(part: string): string {
 }
 
 export function parseRoute(hash: string): Route {
-  const parts = hash
+  const mark = hash.indexOf('?');
+  const search = mark < 0 ? '' : hash.slice(mark + 1);
+  const parts = (mark < 0 ? hash : hash.slice(0, mark))
     .replace(/^#\/?/, '')
     .split('/')
     .filter(part => part !== '')
@@ -27,6 +31,8 @@ export function parseRoute(hash: string): Route {
   const [view, flow, kind, ...rest] = parts;
   if (view === undefined) return HOME;
   if (view === 'bulletins' && parts.length === 1) return { view };
+  if (view === 'provenance' && parts.length === 1) return { view, search };
+  if (view === 'lineage' && flow !== undefined && parts.length === 2) return { view, flowfile: flow };
   if (view === 'flow') {
     if (flow === undefined) return HOME;
     if (kind === undefined) return { view, flow, selection: null };
@@ -43,6 +49,10 @@ export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'bulletins':
       return '#/bulletins';
+    case 'provenance':
+      return '#/provenance' + (route.search === '' ? '' : `?${route.search}`);
+    case 'lineage':
+      return `#/lineage/${encodeURIComponent(route.flowfile)}`;
     case 'unknown':
       return route.hash;
     case 'flow': {
@@ -66,4 +76,10 @@ export function toProcessor(flow: string, name: string): string {
 export function toConnection(flow: string, connection: { from: string; relationship: string; to: string }): string {
   const { from, relationship, to } = connection;
   return formatRoute(flowRoute(flow, { kind: 'connection', from, relationship, to }));
+}
+export function toLineage(flowfile: string): string {
+  return formatRoute({ view: 'lineage', flowfile });
+}
+export function toProvenance(question: Record<string, string>): string {
+  return formatRoute({ view: 'provenance', search: new URLSearchParams(question).toString() });
 }

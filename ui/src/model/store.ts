@@ -11,6 +11,7 @@ import type {
   Processor,
   ProcessorState,
   ServerStatus,
+  Session,
   Traffic,
 } from './types';
 
@@ -133,9 +134,9 @@ export interface FlowModel {
 
 /**
  * loading: nothing was heard yet. live: what is shown is the present. lost: it was, and the server does not answer.
- * failed: the server answers, and not with what this page can show.
+ * failed: the server answers, and not with what this page can show. locked: it wants to know who asks.
  */
-export type Phase = 'loading' | 'live' | 'lost' | 'failed';
+export type Phase = 'loading' | 'live' | 'lost' | 'failed' | 'locked';
 
 export class Store {
   readonly phase = signal<Phase>('loading');
@@ -143,6 +144,8 @@ export class Store {
   /** When the server was last heard, in ms since 1970, by this machine's clock. */
   readonly heard = signal(0);
   readonly status = signal<ServerStatus | null>(null);
+  /** Who is at this page; null: a server that knows neither users nor what came to the API with them. */
+  readonly session = signal<Session | null>(null);
   /** Replaced when processors or connections come or go, else the same object. */
   readonly flows = signal<FlowModel[]>([]);
   readonly bulletins = signal<Bulletin[]>([]);

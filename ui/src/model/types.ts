@@ -121,3 +121,111 @@ export interface LiveUpdate {
   processors: (ProcessorState & { flow: string })[];
   connections: ConnectionState[];
 }
+
+/** Bytes as text where they are UTF-8. */
+export interface Bytes {
+  text?: string;
+  base64?: string;
+  truncated?: boolean;
+}
+
+export interface QueuedFlowFile {
+  sequence: number;
+  flowfile: string;
+  state: 'queued' | 'active' | 'held' | 'retry' | 'passed';
+  size: number;
+  records: number;
+  born: string;
+  age_seconds: number;
+  attempts: number;
+  due: string | null;
+  attributes: Record<string, string>;
+  attributes_truncated?: boolean;
+  preview?: Bytes;
+}
+
+export interface QueueListing {
+  connection: string;
+  flowfiles: QueuedFlowFile[];
+  more: boolean;
+  next_after?: number | null;
+}
+
+/** FlowFiles of a connection that follow one another: the first one's sequence number, and how many. */
+export type Interval = [first: number, count: number];
+
+export interface ProvenanceEvent {
+  type: string;
+  processor: string;
+  time: string;
+  duration_seconds: number;
+  bytes: number;
+  in_connection: string | null;
+  inputs: Interval | null;
+  out_connection: string | null;
+  outputs: Interval | null;
+  transit_uri: string | null;
+  details: string;
+}
+
+export interface EventList {
+  events: ProvenanceEvent[];
+  limited: boolean;
+  removed_by_retention: boolean;
+}
+
+export type LineageNode =
+  | { id: string; kind: 'flowfile'; connection: string; sequence: number }
+  | (Omit<ProvenanceEvent, 'inputs' | 'outputs'> & {
+      id: string;
+      kind: 'event';
+      depth: number;
+      inputs: Interval[];
+      outputs: Interval[];
+      inputs_more?: boolean;
+      outputs_more?: boolean;
+    });
+
+export interface LineageEdge {
+  from: string;
+  to: string;
+  connection: string;
+  flowfiles: Interval[];
+  count: number;
+}
+
+export interface Lineage {
+  flowfile: string;
+  more: boolean;
+  removed_by_retention: boolean;
+  nodes: LineageNode[];
+  edges: LineageEdge[];
+}
+
+export interface FlowFileDetail {
+  flowfile: string;
+  events_in: ProvenanceEvent[];
+  events_out: ProvenanceEvent[];
+  queued: boolean;
+  content: {
+    available: boolean;
+    why?: string;
+    where?: 'queue' | 'retained';
+    size?: number;
+    attributes?: Record<string, string>;
+    preview?: Bytes;
+  };
+  replayable: boolean;
+}
+
+export interface Session {
+  name: string;
+  role: 'viewer' | 'operator';
+}
+
+/** A row a minute in which Weir ran. */
+export interface History {
+  times: string[];
+  processors: Record<string, Record<'in_records' | 'out_records' | 'errors' | 'busy_seconds', number[]>>;
+  connections: Record<string, Record<'queued' | 'queued_bytes' | 'fullness', number[]>>;
+}

@@ -33,13 +33,20 @@ export function Fact(props: {
   );
 }
 
-export function Section(props: { title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+/** In a panel, whose own title is the page's second level, or (`level` 2) on a page of its own. */
+export function Section(props: {
+  title: string;
+  level?: 2 | 3;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  const Title = props.level === 2 ? 'h2' : 'h3';
   return (
     <section class="section">
-      <h3>
+      <Title>
         {props.title}
         {props.aside !== undefined && <small>{props.aside}</small>}
-      </h3>
+      </Title>
       {props.children}
     </section>
   );

@@ -1,9 +1,11 @@
-import { navigate, now } from '../app';
+import { navigate, now, store } from '../app';
 import { ago, bytes, count, duration, percent, rate } from '../model/format';
 import { flowRoute, toProcessor } from '../model/route';
 import type { ConnectionModel, FlowModel } from '../model/store';
 import { Fact, Meter } from '../parts/facts';
 import { Icon } from '../parts/icon';
+import { ConnectionHistory } from './history';
+import { Queue } from './queue';
 
 export function ConnectionPanel({ flow, connection }: { flow: FlowModel; connection: ConnectionModel }) {
   connection.version.value;
@@ -33,6 +35,8 @@ export function ConnectionPanel({ flow, connection }: { flow: FlowModel; connect
           </p>
         )}
         <Numbers connection={connection} />
+        {store.session.value !== null && <Queue connection={connection} />}
+        <ConnectionHistory connection={connection} />
       </div>
     </aside>
   );

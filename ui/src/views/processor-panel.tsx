@@ -1,7 +1,7 @@
 import { navigate, now, store } from '../app';
 import { path } from '../api/client';
 import { ago, byteRate, bytes, count, duration, percent, plural, rate } from '../model/format';
-import { flowRoute, toConnection, toProcessor } from '../model/route';
+import { flowRoute, toConnection, toProcessor, toProvenance } from '../model/route';
 import { total, type ConnectionModel, type FlowModel, type ProcessorModel } from '../model/store';
 import type { ProcessorDetail } from '../model/types';
 import { Fact, Meter, Section } from '../parts/facts';
@@ -11,6 +11,7 @@ import { lookOf, StatusMark } from '../parts/status';
 import { usePolled } from '../parts/use-polled';
 import { BulletinItem } from './bulletins';
 import { Controls } from './controls';
+import { ProcessorHistory } from './history';
 
 const REFRESH = 3000;
 
@@ -55,6 +56,12 @@ export function ProcessorPanel({ flow, processor }: { flow: FlowModel; processor
         />
         <Relationships flow={flow} processor={processor} />
         <Trouble flow={flow.name} name={state.name} />
+        <ProcessorHistory processor={processor} />
+        {store.session.value !== null && (
+          <p>
+            <a href={toProvenance({ processor: `${flow.name}/${state.name}` })}>What it did: its provenance</a>
+          </p>
+        )}
         <Section title="Settings" aside={detail.data === null ? undefined : fileOf(detail.data)}>
           {detail.data !== null ? (
             <Settings settings={detail.data.settings} />

@@ -1,13 +1,17 @@
 // What surrounds every view: where one can go, whether the page is live, search and theme.
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { helping, live, navigate, now, route, searching, store, theme, type Theme } from '../app';
 import { ago } from '../model/format';
-import { flowRoute, formatRoute } from '../model/route';
+import { flowRoute, formatRoute, HOME, type Route } from '../model/route';
 import { Icon, type IconName } from '../parts/icon';
 import { BulletinsView } from './bulletins';
 import { FlowView } from './flow';
 import { Help } from './help';
+import { ProvenanceView } from './provenance';
+import { LineageView } from './lineage';
 import { SearchBox } from './search';
+import { SignOn } from './sign-on';
 
 export function Shell() {
   useEffect(() => {
@@ -40,6 +44,7 @@ export function Shell() {
         <FlowChoice />
         <nav class="views" aria-label="Views">
           <View name="flow" text="Flow" />
+          {store.session.value !== null && <View name="provenance" text="Provenance" />}
           <View name="bulletins" text="Bulletins" badge={<BulletinBadge />} />
         </nav>
         <div class="tools">
@@ -70,7 +75,10 @@ function skip(event: Event): void {
 
 function Content() {
   const place = route.value;
+  if (store.phase.value === 'locked') return <SignOn />;
   if (place.view === 'bulletins') return <BulletinsView />;
+  if (place.view === 'provenance') return <ProvenanceView search={place.search} />;
+  if (place.view === 'lineage') return <LineageView key={place.flowfile} flowfile={place.flowfile} />;
   if (place.view === 'unknown')
     return (
       <div class="empty">
@@ -84,9 +92,16 @@ function Content() {
   return <FlowView name={place.flow} selection={place.selection} />;
 }
 
-function View(props: { name: 'flow' | 'bulletins'; text: string; badge?: preact.ComponentChildren }) {
-  const current = route.value.view === props.name;
-  const href = props.name === 'flow' ? '#/' : formatRoute({ view: props.name });
+const VIEWS: Record<'flow' | 'provenance' | 'bulletins', Route> = {
+  flow: HOME,
+  provenance: { view: 'provenance', search: '' },
+  bulletins: { view: 'bulletins' },
+};
+
+function View(props: { name: keyof typeof VIEWS; text: string; badge?: ComponentChildren }) {
+  const { view } = route.value;
+  const current = view === props.name || (view === 'lineage' && props.name === 'provenance');
+  const href = formatRoute(VIEWS[props.name]);
   return (
     <a href={href} aria-current={current ? 'page' : undefined}>
       {props.text}
@@ -131,7 +146,9 @@ function FlowChoice() {
 /** Whether what is shown is the present. */
 function Pulse() {
   const phase = store.phase.value;
-  const text = { loading: 'connecting', live: 'live', lost: 'no connection', failed: 'error' }[phase];
+  const text = { loading: 'connecting', live: 'live', lost: 'no connection', failed: 'error', locked: 'signed off' }[
+    phase
+  ];
   return (
     <span class={`pulse ${phase}`} role="status">
       <i aria-hidden="true" />

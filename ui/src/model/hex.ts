@@ -1,0 +1,13 @@
+/** 16 bytes a line: offset, hexadecimal, and what of it is printable ASCII. */
+export function hexDump(base64: string): string {
+  const bytes = atob(base64);
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const part = bytes.slice(at, at + 16);
+    const hex = [...part].map(byte => byte.charCodeAt(0).toString(16).padStart(2, '0'));
+    lines.push(
+      `${at.toString(16).padStart(6, '0')}  ${hex.join(' ').padEnd(47)}  ${part.replace(/[^\x20-\x7e]/g, '.')}`,
+    );
+  }
+  return lines.join('\n');
+}
