@@ -56,6 +56,7 @@ OutputFile::OutputFile(const OutputOptions& options, OutputState state, Fd fd, v
   records_ = state_.records;
   buffer_ = open_end(compression, state_.member);
   dirty_ = !buffer_.empty();
+  begun_ = state_.length > 0;
   if (state_.in_place() && options_.newline && state_.length > 0) {
     char last = '\n';
     read_at(fd_, &last, 1, state_.length - 1, state_.path);
@@ -63,8 +64,15 @@ OutputFile::OutputFile(const OutputOptions& options, OutputState state, Fd fd, v
   }
 }
 
+void OutputFile::begin(std::string_view header) {
+  if (begun_ || header.empty()) return;
+  put(header);
+  if (header.back() != '\n') put("\n");
+}
+
 void OutputFile::put(std::string_view bytes) {
   dirty_ = true;
+  begun_ = true;
   if (encoder_) {
     encoder_->write(bytes, buffer_);
   } else if (bytes.size() >= kBuffer) {  // not through the buffer: one copy less
@@ -91,6 +99,7 @@ void OutputFile::add_record(std::string_view json, bool one_line) {
   end_foreign_line();
   if (options_.layout == Layout::lines && !encoder_) {
     dirty_ = true;
+    begun_ = true;
     if (one_line) {
       buffer_ += json;
       buffer_ += '\n';

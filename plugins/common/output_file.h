@@ -47,6 +47,8 @@ class OutputFile {
   /// throws Unavailable.
   OutputFile(const OutputOptions& options, OutputState state, Fd fd, void (*before_write)(void*), void* context);
 
+  /// The first bytes of a file that holds nothing yet, its line ended; of one that does, nothing.
+  void begin(std::string_view header);
   /// A JSON record, for `lines` and `array`. `one_line`: it has no line ends in it.
   void add_record(std::string_view json, bool one_line);
   /// Records, one a line, for `lines` and `array`.
@@ -89,6 +91,7 @@ class OutputFile {
   char last_byte_ = '\n';       ///< of the FlowFile that is being added
   bool needs_newline_ = false;  ///< what was in the file before ends in the middle of a line
   bool dirty_ = false;
+  bool begun_ = false;  ///< there is something in the file, or on its way there
 };
 
 /// Commits them all. Of many, each file system is synced as a whole (syncfs): 500 small files took 30 to 70 ms that

@@ -29,14 +29,34 @@ std::optional<Compression> compression_named(const std::string& name) {
   return std::nullopt;
 }
 
+OutputFile* Outputs::at_generation(const std::string& path, const std::string& generation, std::int64_t now) {
+  (void)generation;
+  return &at(path, now);
+}
+
+PathTemplate inspect(const PartitionedSettings& settings) {
+  auto result = inspect(settings.path);
+  for (const auto* text : {&settings.generation, &settings.header}) {
+    const auto more = inspect(*text);
+    result.computed = result.computed || more.computed;
+    result.per_record = result.per_record || more.per_record;
+  }
+  return result;
+}
+
 PartitionedSink::PartitionedSink(PartitionedSettings settings)
-    : settings_(std::move(settings)), template_(inspect(settings_.path)) {}
+    : settings_(std::move(settings)),
+      template_(inspect(settings_)),
+      path_(template_.computed ? std::string() : settings_.path),
+      generation_(settings_.generation),
+      header_(settings_.header) {}
 
 void PartitionedSink::start(Context& context) {
   context_ = context;
   if (template_.computed) {
     Query query(context_);
     query.templated(settings_.path, Encoding::path_segment);
+    query.templated(settings_.generation).templated(settings_.header);
     if (!template_.per_record) query.per_flowfile();
     paths_ = query.prepare();
   }
@@ -121,9 +141,9 @@ void PartitionedSink::write_records(Session& session, Batch batch) {
 }
 
 void PartitionedSink::write_files(Session& session, Batch batch) {
-  const auto write = [&](FlowFile file, const std::string& path) {
+  const auto write = [&](FlowFile file) {
     try {
-      write_file(file, path, session.now());
+      write_file(file, session.now());
       session.hold(file);
       ++held_;
       held_bytes_ += file.size();
@@ -132,14 +152,14 @@ void PartitionedSink::write_files(Session& session, Batch batch) {
     }
   };
   if (!template_.computed) {
-    for (const auto file : batch) write(file, settings_.path);
+    for (const auto file : batch) write(file);
     return;
   }
   paths_.run(session, batch, [&](const Row& row) {
     std::string objection;
     const auto file = batch[row.input];
     if (path_of(row, objection)) {
-      write(file, path_);
+      write(file);
     } else {
       session.reject(file, objection);
     }
@@ -148,7 +168,7 @@ void PartitionedSink::write_files(Session& session, Batch batch) {
 
 /// Of what was refused the first time, the outcome is known and stands.
 void PartitionedSink::write_again(Session& session, FlowFile held) {
-  if (!template_.computed) return write_file(held, settings_.path, session.now());
+  if (!template_.computed) return write_file(held, session.now());
   paths_.run(session, held, [&](const Row& row) {
     std::string objection;
     try {
@@ -156,7 +176,7 @@ void PartitionedSink::write_again(Session& session, FlowFile held) {
       if (template_.per_record) {
         write_record(row, session.now());
       } else {
-        write_file(held, path_, session.now());
+        write_file(held, session.now());
       }
     } catch (const Rejected&) {
       return;
@@ -164,12 +184,27 @@ void PartitionedSink::write_again(Session& session, FlowFile held) {
   });
 }
 
-/// Puts the row's path into path_; false if it has none, and why.
+/// Puts the row's generation and header into their members; false if it has no generation, and why.
+bool PartitionedSink::generation_of(const Row& row, std::string& objection) {
+  if (!settings_.generation.empty()) {
+    const auto generation = view(row.values[1].text);
+    if (generation.empty()) {
+      objection = "its generation is empty";
+      return false;
+    }
+    if (generation != generation_) generation_ = generation;
+  }
+  if (!settings_.header.empty()) header_ = view(row.values[2].text);
+  return true;
+}
+
+/// Puts the row's path into path_, and what goes with it; false if it has none, and why.
 bool PartitionedSink::path_of(const Row& row, std::string& objection) {
   if (row.error.size != 0) {
     objection = view(row.error);
     return false;
   }
+  if (!generation_of(row, objection)) return false;
   const auto path = view(row.values[0].text);
   if (path == path_ && !path.empty()) return true;
   if (row.values[0].type == ValueType::null) {
@@ -182,12 +217,22 @@ bool PartitionedSink::path_of(const Row& row, std::string& objection) {
   return true;
 }
 
+/// The output of the record at hand, with its header; null if the record's generation is over.
+OutputFile* PartitionedSink::output(std::int64_t now) {
+  auto* const output =
+      settings_.generation.empty() ? &outputs_->at(path_, now) : outputs_->at_generation(path_, generation_, now);
+  if (output != nullptr && !settings_.header.empty()) output->begin(header_);
+  return output;
+}
+
 void PartitionedSink::write_record(const Row& row, std::int64_t now) {
-  outputs_->at(path_, now).add_record(view(row.json), row.form == Form::lines);
+  auto* const to = output(now);
+  if (to == nullptr) return;
+  to->add_record(view(row.json), row.form == Form::lines);
   if (settings_.rolls) outputs_->roll_if_full();
 }
 
-void PartitionedSink::write_file(FlowFile file, const std::string& path, std::int64_t now) {
+void PartitionedSink::write_file(FlowFile file, std::int64_t now) {
   records_.clear();
   if (settings_.output.layout != Layout::bytes) {
     const auto content = file.content();
@@ -195,10 +240,14 @@ void PartitionedSink::write_file(FlowFile file, const std::string& path, std::in
     if (form == ContentForm::object || form == ContentForm::array) append_records(records_, content, form);
   }
   if (settings_.each) {
-    write_content(file, outputs_->separate(path, now));
+    auto& to = outputs_->separate(path_, now);
+    to.begin(header_);
+    write_content(file, to);
     return outputs_->end_separate();
   }
-  write_content(file, outputs_->at(path, now));
+  auto* const to = output(now);
+  if (to == nullptr) return;
+  write_content(file, *to);
   if (settings_.rolls) outputs_->roll_if_full();
 }
 

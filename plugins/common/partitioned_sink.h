@@ -31,6 +31,9 @@ class Outputs {
 
   /// The output that records of this path go to now; valid until the next call of any function.
   virtual OutputFile& at(const std::string& path, std::int64_t now) = 0;
+  /// The same, where a path holds one generation at a time: a higher one than it holds begins it anew. Null for a lower
+  /// one, whose time is over.
+  virtual OutputFile* at_generation(const std::string& path, const std::string& generation, std::int64_t now);
   /// An output of its own, for one FlowFile: write it, then call end_separate().
   virtual OutputFile& separate(const std::string& path, std::int64_t now) = 0;
   virtual void end_separate() = 0;
@@ -49,13 +52,18 @@ class Outputs {
 };
 
 struct PartitionedSettings {
-  std::string path;  ///< templated
+  std::string path;        ///< templated
+  std::string generation;  ///< templated; "": a path is never begun anew
+  std::string header;      ///< templated: how each output begins
   std::string format = "as_is";
   bool each = false;  ///< an output a FlowFile
   bool rolls = false;
   OutputOptions output;
   Duration sync_every = std::chrono::seconds(1);
 };
+
+/// What the three templates of the settings ask for together.
+PathTemplate inspect(const PartitionedSettings& settings);
 
 /// `lines` for records and where the format says so.
 Layout layout_of(const std::string& format, bool per_record);
@@ -93,9 +101,11 @@ class PartitionedSink : public Processor {
   void write_files(Session& session, Batch batch);
   void write_again(Session& session, FlowFile held);
   void write_record(const Row& row, std::int64_t now);
-  void write_file(FlowFile file, const std::string& path, std::int64_t now);
+  void write_file(FlowFile file, std::int64_t now);
+  OutputFile* output(std::int64_t now);
   void write_content(FlowFile file, OutputFile& output);
   bool path_of(const Row& row, std::string& objection);
+  bool generation_of(const Row& row, std::string& objection);
   /// Makes everything durable and finishes what is held; unless it can wait.
   void commit(Session& session, bool may_wait);
   void ask_for_tick(Session& session);
@@ -109,8 +119,10 @@ class PartitionedSink : public Processor {
   std::uint64_t held_bytes_ = 0;
   std::int64_t last_commit_ = 0;
   bool ending_ = false;
-  std::string path_;     ///< of the record at hand
-  std::string records_;  ///< scratch: the records of one FlowFile, as lines
+  std::string path_;        ///< of the record at hand
+  std::string generation_;  ///< likewise
+  std::string header_;      ///< likewise
+  std::string records_;     ///< scratch: the records of one FlowFile, as lines
 };
 
 }  // namespace weir::file

@@ -59,14 +59,17 @@ const Spec<WriteCsvSettings>& write_csv_spec() {
           .property("quoting", &WriteCsvSettings::quoting,
                     {.help = "Which cells have quotes: those that need them, all text, or all.",
                      .choices = {"minimal", "text", "all"}})
-          .property("header", &WriteCsvSettings::header, {.help = "The first row holds the columns' names."})
+          .property("header", &WriteCsvSettings::header,
+                    {.help = "The first row holds the columns' names. Without, "
+                             "`FileSink` can write them from the attribute, where a file is made of many FlowFiles."})
           .property("null", &WriteCsvSettings::null,
                     {.help = "What is written for null, and for a field that is missing.", .example = "NA"})
           .property("line_end", &WriteCsvSettings::line_end,
                     {.help = "`lf`, or `crlf` as RFC 4180 has it.", .choices = {"lf", "crlf"}})
           .relationship({"success", "The CSV."})
           .relationship({"failure", "Records that cannot be read, with the reason in error.message."})
-          .writes("mime.type", "text/csv");
+          .writes("mime.type", "text/csv")
+          .writes("csv.header", "With `header: false`: the row with the columns' names.");
   return spec;
 }
 
@@ -96,7 +99,7 @@ void WriteCsv::start(Context& context) {
   if (columns_ == 0)
     throw Misconfigured("columns: none are given, and the flow declares no record for the input to take them from");
   rows_ += settings_.line_end == "crlf" ? "\r\n" : "\n";
-  header_ = settings_.header ? rows_ : std::string();
+  header_ = rows_;
   rows_.clear();
   statement_ = query.prepare();
 }
@@ -150,7 +153,11 @@ void WriteCsv::write(FlowFile file, Session& session) {
 FlowFile WriteCsv::begin(FlowFile input, Session& session) {
   const auto csv = session.create(input);
   session.set(csv, "mime.type", "text/csv");
-  session.append(csv, header_);
+  if (settings_.header) {
+    session.append(csv, header_);
+  } else {
+    session.set(csv, "csv.header", header_);
+  }
   return csv;
 }
 

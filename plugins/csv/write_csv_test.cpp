@@ -50,6 +50,19 @@ TEST_CASE("quotes stand where they are needed, and tell an empty text from null"
   CHECK(written("columns: [d]\nheader: false", record) == "\"\"\n");
 }
 
+TEST_CASE("without a header the row of columns is in an attribute, for the file that many FlowFiles make") {
+  Runner runner(weir::testkit::find_type(weir_plugin_abi_1(), "WriteCsv"), "columns: [a, b]\nheader: false");
+  runner.push(R"({"a":1,"b":2})");
+  runner.push("[]");
+  runner.run();
+  const auto csv = runner.take("success");
+  REQUIRE(csv.size() == 2);
+  CHECK(csv[0].content == "1,2\n");
+  CHECK(csv[0].attributes.at("csv.header") == "a,b\n");
+  CHECK(csv[1].content.empty());
+  CHECK(csv[1].attributes.at("csv.header") == "a,b\n");
+}
+
 TEST_CASE("delimiter, quote and line end are the author's") {
   CHECK(written("columns: [a, b]\ndelimiter: \";\"\nquote: \"'\"\nline_end: crlf", R"({"a":"x;y","b":"it's"})") ==
         "a;b\r\n'x;y';'it''s'\r\n");

@@ -12,10 +12,12 @@ namespace {
 PartitionedSettings partitioned(const FileSinkSettings& s) {
   PartitionedSettings p;
   p.path = s.path;
+  p.generation = s.generation;
+  p.header = s.header;
   p.format = s.format;
   p.each = s.mode == "file_each";
   p.rolls = s.roll_size || s.roll_count || s.roll_age;
-  p.output = {.layout = layout_of(s.format, inspect(s.path).per_record),
+  p.output = {.layout = layout_of(s.format, inspect(p).per_record),
               .newline = s.separator == "newline" && !p.each,
               .compression = compression_named(s.compression),
               .level = s.level};
@@ -25,15 +27,26 @@ PartitionedSettings partitioned(const FileSinkSettings& s) {
 
 void check(const FileSinkSettings& s) {
   const auto path = inspect(s.path);
+  const bool per_record = inspect(partitioned(s)).per_record;
   const bool each = s.mode == "file_each";
   if (s.path.empty() || s.path.back() == '/')
     throw Misconfigured("path must name a file, not a directory: '" + s.path + "'");
   if (std::any_of(s.path.begin(), s.path.end(), [](unsigned char c) { return c < 0x20 && c != '\n' && c != '\t'; }) ||
       (!path.computed && s.path.find('\n') != std::string::npos))
     throw Misconfigured("path has control characters in it");
-  if (each && path.per_record)
+  if (each && per_record)
     throw Misconfigured(
         "mode: file_each writes a file a FlowFile: its path can use $(attr('…')), but no record's fields");
+  if (!s.header.empty() && s.format == "json_array") throw Misconfigured("format: json_array: an array has no header");
+  if (!s.generation.empty()) {
+    if (each) throw Misconfigured("mode: file_each never replaces a file: generation does not apply");
+    if (s.roll_size || s.roll_count || s.roll_age)
+      throw Misconfigured(
+          "generation: a path has one file, which a higher generation replaces: roll_size, roll_count and roll_age do "
+          "not apply");
+    if (s.format == "json_array")
+      throw Misconfigured("format: json_array: with generation, a file must be one that can be gone on with: ndjson");
+  }
   if (each && (s.roll_size || s.roll_count || s.roll_age))
     throw Misconfigured("mode: file_each writes a file a FlowFile: roll_size, roll_count and roll_age do not apply");
 }
@@ -47,8 +60,9 @@ FileSink::FileSink(FileSinkSettings settings) : PartitionedSink(partitioned(sett
   options_.file = p.output;
   options_.number_first = p.rolls;
   const auto compression = p.output.compression.value_or(compression_of(s.path));
-  options_.in_place =
-      compression == Compression::none && !options_.number_first && !p.each && p.output.layout != Layout::array;
+  options_.generations = !s.generation.empty();
+  options_.in_place = compression == Compression::none && !options_.number_first && !p.each && !options_.generations &&
+                      p.output.layout != Layout::array;
   options_.roll_size = s.roll_size.value_or(0);
   options_.roll_count = s.roll_count.value_or(0);
   options_.roll_age = s.roll_age.value_or(Duration{0});

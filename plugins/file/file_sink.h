@@ -13,6 +13,8 @@ namespace weir::file {
 
 struct FileSinkSettings {
   std::string path;
+  std::string generation;
+  std::string header;
   std::string format = "as_is";
   std::string mode = "append";
   std::string separator = "newline";

@@ -18,7 +18,16 @@ const Spec<FileSinkSettings>& file_sink_spec() {
               "a JSON array or `file_each` is written as `.NAME.part` beside it and renamed when it is complete and "
               "durable: who sees a name sees a whole file. Files that are rolled get a number before their extension, "
               "`readings-000001.ndjson`; so does any file whose name exists already (a partition that gets late data "
-              "after `close_idle`). Nothing is ever overwritten.\n\n"
+              "after `close_idle`). Nothing is ever "
+              "overwritten, but for `generation`.\n\n"
+              "**Replacing.** With `generation`, a path has one file, and that is of one generation: such as a day's "
+              "file that may come again, corrected. The first record of a higher generation (compared as text) begins "
+              "the file anew, under a hidden name; when it is complete (by `close_idle`, at the end of a batch run, or "
+              "as the next generation begins) and durable, it takes the place of the one before, in one step. What "
+              "still comes of a lower generation is left out, with a bulletin; what comes of the same, after the file "
+              "was complete, is added to a copy of it, which then takes its place. Which generation a path holds is "
+              "part of the state, so all this holds over crashes and restarts. A path to which the higher generation "
+              "brings nothing keeps its file; an empty FlowFile is enough to begin one.\n\n"
               "**Paths.** `$(SQL)` is evaluated for each record, or for each FlowFile if it reads attributes only. "
               "What it yields cannot add a directory: `/` and what else a name cannot hold is percent-encoded. A "
               "record whose path is NULL, empty or too long goes to `failure`. With more than `max_open` files open, "
@@ -41,6 +50,13 @@ const Spec<FileSinkSettings>& file_sink_spec() {
                      .required = true,
                      .kind = Kind::templated,
                      .encoding = Encoding::path_segment})
+          .property("generation", &S::generation,
+                    {.help = "See Replacing.", .example = "$(attr('file.modified'))", .kind = Kind::templated})
+          .property("header", &S::header,
+                    {.help = "How each file begins, such as the columns of a CSV file whose rows `WriteCsv` makes with "
+                             "`header: false`. Not counted as a record.",
+                     .example = "$(attr('csv.header'))",
+                     .kind = Kind::templated})
           .property("format", &S::format,
                     {.help = "`as_is`: content as it comes (by records, where `path` reads their fields: then as "
                              "`ndjson`). `ndjson`: each record a line. `json_array`: one array a file.",
@@ -73,7 +89,9 @@ const Spec<FileSinkSettings>& file_sink_spec() {
                              "flow) before all those files are synced. Files that get much are synced with each epoch.",
                      .min = 0})
           .relationship({"failure", "Records without a path, and content that is not JSON where the format needs it."})
-          .state("For each open file the length that counts; of complete ones, that they are still to be renamed.")
+          .state(
+              "For each open file the length that counts; of complete ones, that they are still to be renamed. "
+              "With `generation`, what each path that was ever written holds.")
           .exactly_once()
           .blocking();
   return spec;

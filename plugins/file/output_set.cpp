@@ -18,12 +18,29 @@ constexpr std::string_view kOpen = "g/";  ///< state: OutputState, by rendered p
 constexpr std::string_view kOpenEnd = "g0";
 constexpr std::string_view kComplete = "r/";  ///< state: final name and inode, by incomplete name
 constexpr std::string_view kCompleteEnd = "r0";
+constexpr std::string_view kGeneration = "v/";  ///< state: what a path's file holds, by rendered path
+constexpr std::string_view kGenerationEnd = "v0";
 constexpr std::string_view kCovered = "i";  ///< state: number of the last intent that the rest of it covers
 constexpr std::size_t kSeparate = 128;      ///< files kept open until the epoch's end; each costs a descriptor
 constexpr std::size_t kNumbers = 10'000;
+constexpr std::size_t kMostBulletins = 1'000;
+constexpr std::size_t kCopied = 1024 * 1024;  ///< bytes at a time
 
 std::string key(std::string_view prefix, std::string_view path) {
   return std::string(prefix) + std::string(path);
+}
+
+/// How many bytes there were.
+std::uint64_t copy_file(const std::string& from_path, const Fd& to, const std::string& to_path) {
+  const auto from = open_file(from_path, O_RDONLY);
+  std::string piece(kCopied, '\0');
+  std::uint64_t length = 0;
+  while (const auto n = read_at(from, piece.data(), piece.size(), length, from_path)) {
+    write_at(to, std::string_view(piece).substr(0, n), length, to_path);
+    length += n;
+  }
+  sync_data(to, to_path);
+  return length;
 }
 
 }  // namespace
@@ -45,6 +62,9 @@ void OutputSet::recover(Session& session) {
   written_.clear();
   covered_by_token_.clear();
   next_numbers_.clear();
+  generations_.clear();
+  begun_anew_.clear();
+  next_order_ = 1;
 
   const auto covered = session.state(kCovered);
   covered_ = covered ? std::stoull(std::string(*covered)) : 0;
@@ -55,9 +75,17 @@ void OutputSet::recover(Session& session) {
     const auto split = value.rfind('\n');
     const std::string part(k.substr(kComplete.size()));
     const std::string final_path(value.substr(0, split));
-    complete_[part] = {final_path, std::stoull(std::string(value.substr(split + 1))), token};
+    const std::string numbers(value.substr(split + 1));
+    const auto space = numbers.find(' ');
+    const std::uint64_t order = space == std::string::npos ? 0 : std::stoull(numbers.substr(space + 1));
+    complete_[part] = {final_path, std::stoull(numbers), token, order};
+    next_order_ = std::max(next_order_, order + 1);
     complete_names_.insert(final_path);
     known.insert(part);
+    return true;
+  });
+  session.scan_state(kGeneration, kGenerationEnd, [&](std::string_view k, std::string_view value) {
+    generations_[std::string(k.substr(kGeneration.size()))] = value;
     return true;
   });
   std::vector<std::pair<std::string, OutputState>> states;
@@ -153,6 +181,26 @@ OutputFile& OutputSet::at(const std::string& path, std::int64_t now) {
   return open_.back().file;
 }
 
+OutputFile* OutputSet::at_generation(const std::string& path, const std::string& generation, std::int64_t now) {
+  auto& held = generations_[path];
+  if (generation < held) {
+    if (superseded_.size() < kMostBulletins && superseded_.insert(path).second)
+      warn_(path + " holds generation " + held + ": what comes of " + generation + ", an older one, is left out");
+    return nullptr;
+  }
+  if (generation != held) {
+    held = generation;
+    begun_anew_.insert(path);
+    if (const auto known = by_key_.find(path); known != by_key_.end()) close({known->second});
+    if (open_.size() >= options_.max_open) close({open_.begin()});
+    OutputState state;
+    state.path = path;
+    state.created = now;
+    insert(path, open_generation(std::move(state), false), now);
+  }
+  return &at(path, now);
+}
+
 /// Before the first write of an epoch: a file that was moved away or removed (by logrotate, say) is let go.
 void OutputSet::begin_epoch(std::int64_t now) {
   const auto last = std::prev(open_.end());
@@ -179,6 +227,7 @@ OutputFile OutputSet::open(const std::string& path, std::int64_t now) {
   OutputState state;
   state.path = path;
   state.created = now;
+  if (options_.generations) return open_generation(std::move(state), true);
   const auto directory = directory_of(path);
   make_directories(directory);
   changed_directories_.insert(directory);
@@ -215,6 +264,45 @@ OutputFile OutputSet::open_incomplete(OutputState state) {
   }
 }
 
+/// Under a name that no file had before: renames to the same path are told apart after a crash, too.
+OutputFile OutputSet::open_generation(OutputState state, bool goes_on) {
+  const auto path = state.path;
+  const auto directory = directory_of(path);
+  make_directories(directory);
+  changed_directories_.insert(directory);
+  struct stat s{};
+  if (status(path, s) && !S_ISREG(s.st_mode)) throw Rejected(path + " exists, and is no regular file");
+  state.final_path = path;
+  auto number = intents_.last();
+  do {
+    state.path = part_of(numbered(path, ++number));
+  } while (status(state.path, s) && s.st_size != 0);  // an empty one may be our own, from before a power cut
+  const auto holder = goes_on ? holder_of(path) : std::string();
+  if (goes_on && holder.empty()) warn_(path + " is gone, with what it held of its generation: beginning it anew");
+  intents_.add(true, 0, state.path);
+  auto fd = open_file(state.path, O_RDWR | O_CREAT);
+  state.inode = status(fd, state.path).st_ino;
+  if (!holder.empty()) {
+    intents_.sync();
+    state.length = copy_file(holder, fd, state.path);
+  }
+  return {options_.file, std::move(state), std::move(fd), before_write, this};
+}
+
+/// The complete file of a path, which may still wait for its name; "" if there is none.
+std::string OutputSet::holder_of(const std::string& path) const {
+  const Complete* last = nullptr;
+  struct stat s{};
+  std::string holder = status(path, s) ? path : std::string();
+  for (const auto& [part, complete] : complete_) {
+    if (complete.final_path != path || (last != nullptr && last->order > complete.order)) continue;
+    if (!status(part, s) || s.st_ino != complete.inode) continue;  // has its name already
+    last = &complete;
+    holder = part;
+  }
+  return holder;
+}
+
 bool OutputSet::name_taken(const std::string& final_path) const {
   struct stat s{};
   if (complete_names_.count(final_path) != 0 || status(final_path, s)) return true;
@@ -245,7 +333,7 @@ std::string OutputSet::free_name(const std::string& path) {
 void OutputSet::completed(const OutputState& state) {
   written_.push_back(state.final_path);
   if (state.in_place()) return;
-  complete_[state.path] = {state.final_path, state.inode, 0};
+  complete_[state.path] = {state.final_path, state.inode, 0, options_.generations ? next_order_++ : 0};
   complete_names_.insert(state.final_path);
 }
 
@@ -335,13 +423,17 @@ std::vector<std::string> OutputSet::commit(Session& session) {
     if (by_key_.count(k) == 0) session.erase_state(key(kOpen, k));
   }
   closed_.clear();
+  for (const auto& path : begun_anew_) session.set_state(key(kGeneration, path), generations_[path]);
+  begun_anew_.clear();
 
   const auto token = next_token_++;
   bool wait = false;
   for (auto& [part, complete] : complete_) {
     if (complete.token != 0) continue;
     complete.token = token;
-    session.set_state(key(kComplete, part), complete.final_path + '\n' + std::to_string(complete.inode));
+    auto value = complete.final_path + '\n' + std::to_string(complete.inode);
+    if (complete.order != 0) value += ' ' + std::to_string(complete.order);
+    session.set_state(key(kComplete, part), value);
     wait = true;
   }
   if (intents_.last() > covered_) {
@@ -366,17 +458,18 @@ void OutputSet::rename_complete(Session* session) {
     intents_.covered(at->second);
     at = covered_by_token_.erase(at);
   }
+  std::vector<std::map<std::string, Complete>::iterator> due;
+  for (auto at = complete_.begin(); at != complete_.end(); ++at) {
+    if (at->second.token != 0 && at->second.token <= durable_token) due.push_back(at);
+  }
+  std::stable_sort(due.begin(), due.end(), [](auto a, auto b) { return a->second.order < b->second.order; });
   std::set<std::string> directories;
-  for (auto at = complete_.begin(); at != complete_.end();) {
+  for (const auto at : due) {
     const auto& [part, complete] = *at;
-    if (complete.token == 0 || complete.token > durable_token) {
-      ++at;
-      continue;
-    }
-    directories.insert(directory_of(rename_to(part, complete)));
+    directories.insert(directory_of(options_.generations ? rename_over(part, complete) : rename_to(part, complete)));
     if (session != nullptr) session->erase_state(key(kComplete, part));
     complete_names_.erase(complete.final_path);
-    at = complete_.erase(at);
+    complete_.erase(at);
   }
   for (const auto& directory : directories) sync_directory(directory);
 }
@@ -402,6 +495,17 @@ std::string OutputSet::rename_to(const std::string& part, const Complete& comple
     }
   }
   return target;
+}
+
+/// Of generations: who reads the path sees the one before or this one, whole.
+std::string OutputSet::rename_over(const std::string& part, const Complete& complete) {
+  struct stat s{};
+  if (status(part, s) && s.st_ino == complete.inode) {
+    if (::rename(part.c_str(), complete.final_path.c_str()) != 0) fail("rename to " + complete.final_path, part, errno);
+  } else if (!status(complete.final_path, s)) {  // else it was done already, and only the state did not hear of it
+    warn_(part + " is gone: it was complete, to be named " + complete.final_path);
+  }
+  return complete.final_path;
 }
 
 }  // namespace weir::file

@@ -30,6 +30,7 @@ struct OutputSetOptions {
   OutputOptions file;
   bool number_first = false;  ///< files are rolled: the first one has a number already
   bool in_place = true;       ///< plain files grow under their final name
+  bool generations = false;   ///< a path's file is replaced by one of a higher generation
   std::uint64_t roll_size = 0;
   std::uint64_t roll_count = 0;
   Duration roll_age{0};
@@ -49,6 +50,7 @@ class OutputSet final : public Outputs {
   void advance(Session& session) override { rename_complete(&session); }
   std::optional<std::int64_t> next_advance(std::int64_t now) const override;
   OutputFile& at(const std::string& path, std::int64_t now) override;
+  OutputFile* at_generation(const std::string& path, const std::string& generation, std::int64_t now) override;
   OutputFile& separate(const std::string& path, std::int64_t now) override;
   void end_separate() override;
   void roll_if_full() override;
@@ -77,13 +79,16 @@ class OutputSet final : public Outputs {
   struct Complete {
     std::string final_path;
     std::uint64_t inode;
-    std::uint64_t token;  ///< of the epoch that ended it; 0: not yet committed
+    std::uint64_t token;      ///< of the epoch that ended it; 0: not yet committed
+    std::uint64_t order = 0;  ///< of generations: a later one is renamed after those before it
   };
 
   static void before_write(void* self);
   OutputFile open(const std::string& path, std::int64_t now);
   OutputFile open_in_place(OutputState state);
   OutputFile open_incomplete(OutputState state);
+  OutputFile open_generation(OutputState state, bool goes_on);
+  std::string holder_of(const std::string& path) const;
   bool reopen(const std::string& key, OutputState state, std::int64_t now);
   void insert(const std::string& key, OutputFile file, std::int64_t now);
   void take_back(const std::set<std::string>& known);
@@ -91,6 +96,7 @@ class OutputSet final : public Outputs {
   void begin_epoch(std::int64_t now);
   void completed(const OutputState& state);
   std::string rename_to(const std::string& part, const Complete& complete);
+  std::string rename_over(const std::string& part, const Complete& complete);
   void close(const std::vector<List::iterator>& files);
   bool name_taken(const std::string& final_path) const;
   std::string free_name(const std::string& path);
@@ -109,6 +115,10 @@ class OutputSet final : public Outputs {
   std::vector<std::string> written_;          ///< since the last commit, and closed
   std::set<std::string> changed_directories_;
   std::unordered_map<std::string, std::uint64_t> next_numbers_;
+  std::unordered_map<std::string, std::string> generations_;  ///< by path: what its file holds, or will
+  std::set<std::string> begun_anew_;                          ///< paths whose generation is to be put into state
+  std::set<std::string> superseded_;                          ///< paths that a bulletin was about
+  std::uint64_t next_order_ = 1;
   std::map<std::uint64_t, std::uint64_t> covered_by_token_;  ///< token to number of the last intent it covers
   std::uint64_t covered_ = 0;                                ///< in state
   std::uint64_t next_token_ = 1;
