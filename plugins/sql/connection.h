@@ -138,9 +138,10 @@ class Connection {
 
   /// @name Statements
   /// @{
-  /// With a key, a row that has it already is updated.
+  /// With a key, a row that has it already is updated; with a version, one of those columns, only if the row's is not
+  /// higher.
   virtual std::unique_ptr<Inserter> inserter(const std::string& table, const std::vector<Column>& columns,
-                                             const std::vector<std::string>& key) = 0;
+                                             const std::vector<std::string>& key, const std::string& version) = 0;
   /// The author's own statement; `:name` takes the value of that name, and values come in the order of `names`.
   virtual std::unique_ptr<Inserter> statement(const std::string& sql, const std::vector<std::string>& names) = 0;
   /// The rows of a selection, while nothing else is done on this connection.

@@ -144,18 +144,26 @@ class PreparedInserter final : public BufferedInserter {
 }  // namespace
 
 std::unique_ptr<Inserter> Mariadb::inserter(const std::string& table, const std::vector<Column>& columns,
-                                            const std::vector<std::string>& key) {
+                                            const std::vector<std::string>& key, const std::string& version) {
   std::vector<ServerType> types;
   std::vector<std::string> names;
   std::string list;
   std::string sets;
+  const auto old = quoted(version);
+  const auto set = [&](const std::string& name) {
+    sets += (sets.empty() ? "" : ", ") + name + " = ";
+    // Assignments take effect one after another, so the version comes last.
+    sets += version.empty()
+                ? "VALUES(" + name + ")"
+                : "IF(VALUES(" + old + ") >= " + old + " OR " + old + " IS NULL, VALUES(" + name + "), " + name + ")";
+  };
   for (const auto& column : columns) {
     types.push_back(mariadb_type(column.type));
     names.push_back(column.name);
     list += (list.empty() ? "" : ", ") + quoted(column.name);
-    if (std::find(key.begin(), key.end(), column.name) == key.end())
-      sets += (sets.empty() ? "" : ", ") + quoted(column.name) + " = VALUES(" + quoted(column.name) + ")";
+    if (std::find(key.begin(), key.end(), column.name) == key.end() && column.name != version) set(quoted(column.name));
   }
+  if (!version.empty()) set(old);
   std::string after;
   if (!key.empty()) {
     // There is no way to name the index that counts; that there is one on the key is checked here.

@@ -30,7 +30,7 @@ class Postgresql final : public ServerConnection {
               const std::vector<std::string>& key) override;
   std::string table_name(const std::string& table) const override;
   std::unique_ptr<Inserter> inserter(const std::string& table, const std::vector<Column>& columns,
-                                     const std::vector<std::string>& key) override;
+                                     const std::vector<std::string>& key, const std::string& version) override;
   std::unique_ptr<Inserter> statement(const std::string& sql, const std::vector<std::string>& names) override;
   std::unique_ptr<Cursor> select(const Selection& selection) override;
   void execute(const std::string& sql) override;

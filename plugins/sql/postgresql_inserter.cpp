@@ -181,14 +181,14 @@ void Postgresql::require_unique(const std::string& table, std::vector<std::strin
 }
 
 std::unique_ptr<Inserter> Postgresql::inserter(const std::string& table, const std::vector<Column>& columns,
-                                               const std::vector<std::string>& key) {
+                                               const std::vector<std::string>& key, const std::string& version) {
   std::vector<ServerType> types;
   std::vector<std::string> names;
   for (const auto& column : columns) {
     types.push_back(postgresql_type(column.type));
     names.push_back(column.name);
   }
-  const auto into = table_name(table) + " (" + list(names) + ")";
+  const auto into = table_name(table) + (key.empty() ? " (" : " AS old (") + list(names) + ")";
   if (key.empty())
     return std::make_unique<CopyInserter>(*this, RowBuffer(std::move(types), names), "COPY " + into + " FROM STDIN");
   std::string places;
@@ -201,7 +201,10 @@ std::unique_ptr<Inserter> Postgresql::inserter(const std::string& table, const s
       sets += (sets.empty() ? "" : ", ") + quoted(names[i]) + " = EXCLUDED." + quoted(names[i]);
   }
   const auto sql = "INSERT INTO " + into + " VALUES (" + places + ") ON CONFLICT (" + list(key) + ") DO " +
-                   (sets.empty() ? "NOTHING" : "UPDATE SET " + sets);
+                   (sets.empty() ? "NOTHING" : "UPDATE SET " + sets) +
+                   (version.empty() ? ""
+                                    : " WHERE EXCLUDED." + quoted(version) + " >= old." + quoted(version) + " OR old." +
+                                          quoted(version) + " IS NULL");
   require_unique(table, key);
   return std::make_unique<PipelineInserter>(*this, RowBuffer(std::move(types), std::move(names)), sql,
                                             std::move(parameters));

@@ -106,11 +106,14 @@ RowWriter::RowWriter(TableSettings settings, Context context, Connection& connec
 }
 
 void RowWriter::check_key() const {
-  for (const auto& name : settings_.key) {
+  const auto check = [&](const char* property, const std::string& name) {
     if (std::none_of(settings_.columns.begin(), settings_.columns.end(),
                      [&](const auto& c) { return c.first == name; }))
-      throw Misconfigured("key: " + name + " is not among the columns");
-  }
+      throw Misconfigured(std::string(property) + ": " + name + " is not among the columns");
+  };
+  for (const auto& name : settings_.key) check("key", name);
+  for (const auto& name : settings_.partition) check("partition", name);
+  if (!settings_.version.empty()) check("version", settings_.version);
 }
 
 void RowWriter::use_statement() {
@@ -177,17 +180,33 @@ void RowWriter::prepare_query(const std::vector<As>& reads) {
   values_ = query.prepare();
 }
 
+std::size_t RowWriter::place_of(const std::vector<Column>& columns, std::string_view property,
+                                const std::string& name) const {
+  const auto at = std::find_if(columns.begin(), columns.end(), [&](const auto& c) { return same_name(c.name, name); });
+  if (at == columns.end()) throw Misconfigured(std::string(property) + ": " + place() + " has no column " + name);
+  return static_cast<std::size_t>(at - columns.begin());
+}
+
 void RowWriter::prepare_insert(const std::vector<Column>& columns) {
   std::vector<std::string> key;
   key_columns_.clear();
   for (const auto& name : settings_.key) {
-    const auto at =
-        std::find_if(columns.begin(), columns.end(), [&, &n = name](const auto& c) { return same_name(c.name, n); });
-    if (at == columns.end()) throw Misconfigured("key: " + place() + " has no column " + name);
-    key_columns_.push_back(static_cast<int>(at - columns.begin()));
-    key.push_back(at->name);
+    const auto at = place_of(columns, "key", name);
+    key_columns_.push_back(static_cast<int>(at));
+    key.push_back(columns[at].name);
   }
-  inserter_ = connection_.inserter(settings_.table, columns, key);
+  std::string version;
+  if (!settings_.version.empty()) {
+    const auto at = place_of(columns, "version", settings_.version);
+    version = columns[at].name;
+    std::vector<std::pair<std::string, std::size_t>> partition;
+    for (const auto& name : settings_.partition) {
+      const auto column = place_of(columns, "partition", name);
+      partition.emplace_back(columns[column].name, column);
+    }
+    if (!partition.empty()) partitions_ = Partitions(connection_, settings_.table, partition, {version, at});
+  }
+  inserter_ = connection_.inserter(settings_.table, columns, key, version);
   prepare_query(inserter_->reads());
   std::vector<std::string> names;
   for (const auto& [name, sql] : settings_.columns) names.push_back(name);
@@ -227,7 +246,7 @@ void RowWriter::prepare(Session& session, FlowFile file) {
 std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused) {
   std::uint64_t rows = 0;
   const auto visit = [&](const Row& row) {
-    auto reason = row.error.size > 0 ? std::string(view(row.error)) : add(row, number);
+    auto reason = row.error.size > 0 ? std::string(view(row.error)) : add(row, number, refused);
     if (reason.empty()) {
       ++rows;
     } else {
@@ -238,7 +257,7 @@ std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t numb
   return rows;
 }
 
-std::string RowWriter::add(const Row& row, std::uint32_t number) {
+std::string RowWriter::add(const Row& row, std::uint32_t number, std::vector<Refusal>& refused) {
   if (!object_.read(view(row.json))) return object_.error();
   if (!inserter_) return "a record without fields makes no table";
   if (own_columns_ && !object_.unknown().empty())
@@ -246,6 +265,11 @@ std::string RowWriter::add(const Row& row, std::uint32_t number) {
   for (const auto column : key_columns_) {
     if (row.values[column].type == ValueType::null)
       return "the key " + settings_.columns[static_cast<std::size_t>(column)].first + " is NULL";
+  }
+  if (partitions_) {
+    // Buffered rows are of versions before: they are written before anything is deleted.
+    std::string objection;
+    if (!partitions_.admits(row.values, [&] { inserter_->finish(refused); }, objection)) return objection;
   }
   auto reason = inserter_->add(row.values, number, row.record);
   explain(reason);
@@ -272,6 +296,7 @@ void RowWriter::finish(std::vector<Refusal>& refused) {
 }
 
 void RowWriter::clear() noexcept {
+  partitions_.forget();
   if (inserter_) inserter_->clear();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "connection.h"
+#include "partitions.h"
 #include "weir/context.h"
 #include "weir/json.h"
 #include "weir/session.h"
@@ -21,6 +22,8 @@ struct TableSettings {
   std::string table;
   bool create = true;
   std::vector<std::string> key;                              ///< of an upsert; empty: insert
+  std::string version;                                       ///< of an upsert; a row is not replaced by a lower one
+  std::vector<std::string> partition;                        ///< of which the rows of lower versions go
   std::vector<std::pair<std::string, std::string>> columns;  ///< name and expression; empty: fields of the same names
   std::string statement;                                     ///< the author's own, instead of a table
 };
@@ -41,6 +44,8 @@ class RowWriter {
   void finish(std::vector<Refusal>& refused);
   /// Forgets what was added and not written.
   void clear() noexcept;
+  /// What was deleted of partitions may be there again.
+  void forget_partitions() { partitions_.forget(); }
 
  private:
   void use(const std::vector<Column>& existing);
@@ -49,7 +54,8 @@ class RowWriter {
   void check_key() const;
   void prepare_query(const std::vector<As>& reads);
   void prepare_insert(const std::vector<Column>& columns);
-  std::string add(const Row& row, std::uint32_t number);
+  std::string add(const Row& row, std::uint32_t number, std::vector<Refusal>& refused);
+  std::size_t place_of(const std::vector<Column>& columns, std::string_view property, const std::string& name) const;
   void explain(std::string& reason) const;
   bool same_name(std::string_view a, std::string_view b) const;
   std::string place() const { return "table " + settings_.table + " of " + connection_.url(); }
@@ -63,6 +69,7 @@ class RowWriter {
   weir::Statement records_;             ///< nothing but the records
   weir::Statement values_;
   std::vector<int> key_columns_;
+  Partitions partitions_;
   std::unique_ptr<Inserter> inserter_;  ///< null: the table is still to be made
   JsonObject object_;
 };

@@ -108,6 +108,22 @@ ON_EVERY_SERVER("a table is made from the declaration, and rows are there once t
   CHECK(runner->metric("sql_rows") == 3);
 }
 
+ON_EVERY_SERVER("rows are not replaced by lower versions, and partitions are replaced as a whole by higher ones") {
+  NEEDS_SERVER();
+  const char* const record = "day: {type: text}\nid: {type: integer}\nfile: {type: text}\nx: {type: number}\n";
+  auto runner = sink<On>("table: t\nmode: upsert\nkey: [id]\nversion: file\npartition: [day]\n", {.record = record});
+  const auto rows = [] { return On::rows("SELECT day, id, file, x FROM t ORDER BY id"); };
+  write(*runner,
+        "{\"day\":\"mon\",\"id\":1,\"file\":\"1\",\"x\":1}\n{\"day\":\"mon\",\"id\":2,\"file\":\"1\",\"x\":1}");
+  write(*runner,
+        "{\"day\":\"tue\",\"id\":3,\"file\":\"2\",\"x\":2}\n{\"day\":\"mon\",\"id\":3,\"file\":\"1\",\"x\":1}");
+  CHECK(rows() == "mon|1|1|1\nmon|2|1|1\ntue|3|2|2");
+  write(*runner,
+        "{\"day\":\"mon\",\"id\":1,\"file\":\"2\",\"x\":3}\n{\"day\":\"mon\",\"id\":4,\"file\":\"1\",\"x\":1}");
+  CHECK(rows() == "mon|1|2|3\ntue|3|2|2");
+  CHECK(runner->take("failure").empty());
+}
+
 ON_EVERY_SERVER("without a declaration the first record makes the table") {
   NEEDS_SERVER();
   auto runner = sink<On>("table: t\n", {});

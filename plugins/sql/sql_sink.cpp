@@ -21,8 +21,9 @@ Address address_of(const SqlSinkSettings& settings) {
 void check_table(const SqlSinkSettings& settings) {
   if (settings.mode == "statement") {
     if (settings.statement.empty()) throw Misconfigured("mode: statement needs `statement`, the SQL to execute");
-    if (!settings.table.empty() || !settings.key.empty())
-      throw Misconfigured("with `mode: statement`, leave out `table` and `key`: the statement says it all");
+    if (!settings.table.empty() || !settings.key.empty() || !settings.version.empty() || !settings.partition.empty())
+      throw Misconfigured(
+          "with `mode: statement`, leave out `table`, `key`, `version` and `partition`: the statement says it all");
     return;
   }
   if (!settings.statement.empty()) throw Misconfigured("statement belongs to `mode: statement`");
@@ -33,6 +34,12 @@ void check_table(const SqlSinkSettings& settings) {
     throw Misconfigured("mode: upsert needs `key`, the columns that tell rows apart");
   if (settings.mode == "insert" && !settings.key.empty())
     throw Misconfigured("key belongs to `mode: upsert`; with insert, leave it out");
+  if (settings.mode == "insert" && !settings.version.empty())
+    throw Misconfigured("version belongs to `mode: upsert`; with insert, leave it out");
+  if (std::find(settings.key.begin(), settings.key.end(), settings.version) != settings.key.end())
+    throw Misconfigured("version: " + settings.version + " is in the key: rows of other versions are other rows then");
+  if (!settings.partition.empty() && settings.version.empty())
+    throw Misconfigured("partition needs `version`, the column that tells which delivery of it a row is from");
 }
 
 }  // namespace
@@ -50,7 +57,8 @@ void SqlSink::start(Context& context) {
   records_ = Query(context).column("NULL").prepare();
   const auto lock = connection_->lock();
   connection_->commit();  // an instance before this one may have left something open
-  rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.columns, settings_.statement},
+  rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.version, settings_.partition,
+                              settings_.columns, settings_.statement},
                 context, *connection_);
   if (context.exactly_once()) start_progress(context);
   rows_metric_ = context.counter("sql_rows", "Rows written, also those that a rollback took back.");
@@ -171,6 +179,7 @@ void SqlSink::step(Batch batch, Session& session) {
 
 /// A transaction was lost (the disk was full, say, or the server gone): what was in it is still held.
 void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) {
+  rows_->forget_partitions();
   std::vector<ToWrite> again;
   std::vector<std::size_t> at;
   for (std::size_t i = 0; i < files.size(); ++i) {

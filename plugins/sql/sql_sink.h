@@ -27,6 +27,8 @@ struct SqlSinkSettings {
   std::string mode = "insert";
   std::string statement;
   std::vector<std::string> key;
+  std::string version;
+  std::vector<std::string> partition;
   std::vector<std::pair<std::string, std::string>> columns;
   bool create = true;
 };

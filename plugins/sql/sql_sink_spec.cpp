@@ -26,6 +26,12 @@ const Spec<SqlSinkSettings>& sql_sink_spec() {
               "Into other types of an existing table goes what they take: digits of numbers as they stand into "
               "`numeric` and `decimal` (also from text), times with a zone into time columns (into those without a "
               "zone, in UTC), `YYYY-MM-DD` into dates, base64 into bytes, and text into everything else.\n\n"
+              "**Replacing.** An upsert replaces the rows that a delivery names, but a corrected file also corrects by "
+              "what it leaves out. With `partition`, such as the day of an import, and `version`, such as when its "
+              "file was written, the first record of a higher version deletes the partition's rows of lower ones, in "
+              "the transaction that writes the new rows; records of a version that is lower than the table's are left "
+              "out. Both are text or whole numbers, compared by the database; where there are many partitions, an "
+              "index on their columns makes it quick.\n\n"
               "**Records that do not fit** go to `failure`, one by one, with the reason: text where a column holds "
               "numbers, a constraint of the table, JSON that is broken in any byte. The others of the FlowFile are "
               "written.\n\n"
@@ -68,6 +74,13 @@ const Spec<SqlSinkSettings>& sql_sink_spec() {
                              "primary key or unique index on just these (MariaDB and MySQL: on any columns, and that "
                              "is what decides).",
                      .example = "[sensor_id, timestamp]"})
+          .property("version", &S::version,
+                    {.help = "Of an upsert: a column. A row is only replaced by a record whose value there is not "
+                             "lower, so what comes late, or again, changes nothing. See Replacing.",
+                     .example = "changed_at"})
+          .property("partition", &S::partition,
+                    {.help = "With `version`: the columns that name what is delivered as a whole. See Replacing.",
+                     .example = "[import_date]"})
           .property("columns", &S::columns,
                     {.help = "Columns, and the SQL expression over the record that each gets. With `mode: statement`: "
                              "names in the statement; those not listed take the field of their name.",

@@ -248,6 +248,56 @@ TEST_CASE("an upsert replaces the row of the same key") {
   CHECK(sink->take("failure").at(0).attributes.at("error.message") == "the key at is NULL");
 }
 
+TEST_CASE("with a version, a row is not replaced by a lower one") {
+  Sink sink("mode: upsert\nkey: [id]\nversion: n\n");
+  sink.write(R"({"id":"a","temperature":1,"n":5})");
+  sink.write(R"({"id":"a","temperature":2,"n":4})");
+  sink.write(R"({"id":"a","temperature":3})");
+  CHECK(sink.rows("SELECT temperature, n FROM t") == "1.0|5");
+  sink.write(R"({"id":"a","temperature":4,"n":5})");
+  sink.write("{\"id\":\"b\",\"temperature\":5}\n{\"id\":\"b\",\"temperature\":6,\"n\":1}");
+  CHECK(sink.rows("SELECT temperature, n FROM t ORDER BY id") == "4.0|5\n6.0|1");
+}
+
+TEST_CASE("a higher version of a partition replaces all of it, what is lower is left out") {
+  const char* const record = "day: {type: text}\nid: {type: integer}\nfile: {type: text}\n";
+  Sink sink("mode: upsert\nkey: [day, id]\nversion: file\npartition: [day]\n", Options{.record = record});
+  const auto rows = [&] { return sink.rows("SELECT day, id, file FROM t ORDER BY 1, 2"); };
+  sink.write(
+      "{\"day\":\"mon\",\"id\":1,\"file\":\"1\"}\n{\"day\":\"mon\",\"id\":2,\"file\":\"1\"}\n"
+      "{\"day\":\"tue\",\"id\":1,\"file\":\"1\"}");
+  CHECK(rows() == "mon|1|1\nmon|2|1\ntue|1|1");
+  sink.write(R"({"day":"mon","id":3,"file":"2"})");
+  CHECK(rows() == "mon|3|2\ntue|1|1");
+  sink.write(R"({"day":"mon","id":1,"file":"2"})");
+  sink.write("{\"day\":\"mon\",\"id\":2,\"file\":\"1\"}\n{\"day\":\"mon\",\"id\":4,\"file\":\"2\"}");
+  CHECK(rows() == "mon|1|2\nmon|3|2\nmon|4|2\ntue|1|1");
+  sink->restart();
+  sink.write("{\"day\":\"mon\",\"id\":9,\"file\":\"1\"}\n{\"day\":\"tue\",\"id\":2,\"file\":\"1\"}");
+  CHECK(rows() == "mon|1|2\nmon|3|2\nmon|4|2\ntue|1|1\ntue|2|1");
+  CHECK(sink->take("failure").empty());
+  sink.write(R"({"day":"mon","id":1})");
+  sink.write(R"({"id":1,"file":"3"})");
+  const auto failed = sink->take("failure");
+  REQUIRE(failed.size() == 2);
+  CHECK(failed[0].attributes.at("error.message") == "file is NULL, and decides what is replaced");
+  CHECK(failed[1].attributes.at("error.message") == "the key day is NULL");
+}
+
+TEST_CASE("a crash amid the replacement of a partition leaves the old one or the new one, and in the end the new") {
+  const char* const record = "day: {type: text}\nid: {type: integer}\nfile: {type: integer}\n";
+  Sink sink("mode: upsert\nkey: [day, id]\nversion: file\npartition: [day]\n", Options{.record = record});
+  sink.write("{\"day\":\"mon\",\"id\":1,\"file\":1}\n{\"day\":\"mon\",\"id\":2,\"file\":1}");
+  sink->push(R"({"day":"mon","id":1,"file":2})");
+  sink->durable();
+  sink->run();
+  sink->crash();
+  CHECK(sink.rows("SELECT id, file FROM t ORDER BY 1") == "1|1\n2|1");
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT id, file FROM t ORDER BY 1") == "1|2");
+}
+
 TEST_CASE("settings and tables that cannot work are refused with what to do") {
   const TemporaryFolder folder;
   Database(folder / "x.db").execute("CREATE TABLE t (id TEXT, other TEXT)");
@@ -259,6 +309,11 @@ TEST_CASE("settings and tables that cannot work are refused with what to do") {
   CHECK(refusal(folder, "table: u\nmode: upsert\n").find("needs `key`") != std::string::npos);
   CHECK(refusal(folder, "table: u\nkey: [id]\n").find("mode: upsert") != std::string::npos);
   CHECK(refusal(folder, "table: u\nmode: upsert\nkey: [nobody]\n").find("nobody") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nversion: n\n").find("mode: upsert") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nmode: upsert\nkey: [id]\nversion: id\n").find("in the key") != std::string::npos);
+  CHECK(refusal(folder, "table: u\nmode: upsert\nkey: [id]\npartition: [n]\n").find("needs `version`") !=
+        std::string::npos);
+  CHECK(refusal(folder, "table: u\nmode: upsert\nkey: [id]\nversion: nobody\n").find("nobody") != std::string::npos);
   CHECK(refusal(folder, "table: weir_progress\n").find("reserved") != std::string::npos);
   CHECK(refusal(folder, "table: u\nurl: postgresql://x\n").find("either") != std::string::npos);
   CHECK(refusal(folder, "table: u\ncolumns: {a: nobody}\n").find("nobody") != std::string::npos);

@@ -120,7 +120,7 @@ void Connection::create(const std::string& table, const std::vector<db::NewColum
 }
 
 std::unique_ptr<db::Inserter> Connection::inserter(const std::string& table, const std::vector<db::Column>& columns,
-                                                   const std::vector<std::string>& key) {
+                                                   const std::vector<std::string>& key, const std::string& version) {
   std::vector<std::string> names;
   std::vector<std::size_t> parameters;
   std::vector<Affinity> affinities;
@@ -130,7 +130,7 @@ std::unique_ptr<db::Inserter> Connection::inserter(const std::string& table, con
     affinities.push_back(affinity_of(column.type));
   }
   try {
-    Statement statement(target_->database(), insert_sql(table, names, key));
+    Statement statement(target_->database(), insert_sql(table, names, key, version));
     return std::make_unique<RowInserter>(target_, std::move(statement), std::move(names), std::move(parameters),
                                          std::move(affinities));
   } catch (const Error& error) {

@@ -28,7 +28,7 @@ class Connection final : public db::Connection {
               const std::vector<std::string>& key) override;
   std::string table_name(const std::string& table) const override { return quoted(table); }
   std::unique_ptr<db::Inserter> inserter(const std::string& table, const std::vector<db::Column>& columns,
-                                         const std::vector<std::string>& key) override;
+                                         const std::vector<std::string>& key, const std::string& version) override;
   std::unique_ptr<db::Inserter> statement(const std::string& sql, const std::vector<std::string>& names) override;
   std::unique_ptr<db::Cursor> select(const db::Selection& selection) override;
   void execute(const std::string& sql) override;

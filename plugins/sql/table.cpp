@@ -53,14 +53,14 @@ void create(Database& database, const std::string& table, const std::vector<Colu
 }
 
 std::string insert_sql(const std::string& table, const std::vector<std::string>& columns,
-                       const std::vector<std::string>& key) {
+                       const std::vector<std::string>& key, const std::string& version) {
   std::string names;
   std::string places;
   for (const auto& column : columns) {
     names += (names.empty() ? "" : ", ") + quoted(column);
     places += places.empty() ? "?" : ", ?";
   }
-  auto sql = "INSERT INTO " + quoted(table) + " (" + names + ") VALUES (" + places + ")";
+  auto sql = "INSERT INTO " + quoted(table) + " AS old (" + names + ") VALUES (" + places + ")";
   if (key.empty()) return sql;
   std::string keys;
   for (const auto& name : key) keys += (keys.empty() ? "" : ", ") + quoted(name);
@@ -69,7 +69,10 @@ std::string insert_sql(const std::string& table, const std::vector<std::string>&
     if (std::find(key.begin(), key.end(), column) != key.end()) continue;
     sets += (sets.empty() ? "" : ", ") + quoted(column) + " = excluded." + quoted(column);
   }
-  return sql + " ON CONFLICT (" + keys + ") DO " + (sets.empty() ? "NOTHING" : "UPDATE SET " + sets);
+  sql += " ON CONFLICT (" + keys + ") DO " + (sets.empty() ? "NOTHING" : "UPDATE SET " + sets);
+  if (version.empty()) return sql;
+  return sql + " WHERE excluded." + quoted(version) + " >= old." + quoted(version) + " OR old." + quoted(version) +
+         " IS NULL";
 }
 
 std::string bind(Statement& statement, int index, const Value& value, Affinity affinity) {

@@ -30,9 +30,10 @@ std::optional<std::vector<Column>> describe(Database& database, const std::strin
 void create(Database& database, const std::string& table, const std::vector<Column>& columns,
             const std::vector<std::string>& key);
 
-/// INSERT into those columns; with a key, a row that has it already is updated.
+/// INSERT into those columns; with a key, a row that has it already is updated; with a version, one of those columns,
+/// only if the row's is not higher.
 std::string insert_sql(const std::string& table, const std::vector<std::string>& columns,
-                       const std::vector<std::string>& key);
+                       const std::vector<std::string>& key, const std::string& version = {});
 
 /// Binds the value, or says why it does not fit the column: SQLite itself would take nearly anything anywhere.
 std::string bind(Statement& statement, int index, const Value& value, Affinity affinity);
