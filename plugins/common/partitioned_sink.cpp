@@ -234,10 +234,12 @@ void PartitionedSink::write_record(const Row& row, std::int64_t now) {
 
 void PartitionedSink::write_file(FlowFile file, std::int64_t now) {
   records_.clear();
+  as_lines_ = false;
   if (settings_.output.layout != Layout::bytes) {
     const auto content = file.content();
     const auto form = form_of(content);
-    if (form == ContentForm::object || form == ContentForm::array) append_records(records_, content, form);
+    as_lines_ = form == ContentForm::object || form == ContentForm::array;
+    if (as_lines_) append_records(records_, content, form);
   }
   if (settings_.each) {
     auto& to = outputs_->separate(path_, now);
@@ -266,7 +268,7 @@ void PartitionedSink::write_content(FlowFile file, OutputFile& output) {
     }
     return output.end_bytes(file.records());
   }
-  const auto lines = records_.empty() ? file.content() : std::string_view(records_);
+  const auto lines = as_lines_ ? std::string_view(records_) : file.content();
   output.add_lines(lines);
 }
 

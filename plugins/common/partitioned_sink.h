@@ -123,6 +123,7 @@ class PartitionedSink : public Processor {
   std::string generation_;  ///< likewise
   std::string header_;      ///< likewise
   std::string records_;     ///< scratch: the records of one FlowFile, as lines
+  bool as_lines_ = false;   ///< they are in records_; else as the FlowFile has them
 };
 
 }  // namespace weir::file

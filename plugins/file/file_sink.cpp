@@ -44,8 +44,12 @@ void check(const FileSinkSettings& s) {
       throw Misconfigured(
           "generation: a path has one file, which a higher generation replaces: roll_size, roll_count and roll_age do "
           "not apply");
-    if (s.format == "json_array")
-      throw Misconfigured("format: json_array: with generation, a file must be one that can be gone on with: ndjson");
+    if (s.format == "json_array" &&
+        compression_named(s.compression).value_or(compression_of(s.path)) != Compression::none)
+      throw Misconfigured(
+          "generation: a compressed array cannot be gone on with once it is complete: leave out the compression, or "
+          "say "
+          "format: ndjson");
   }
   if (each && (s.roll_size || s.roll_count || s.roll_age))
     throw Misconfigured("mode: file_each writes a file a FlowFile: roll_size, roll_count and roll_age do not apply");

@@ -95,6 +95,23 @@ TEST_CASE("the same generation goes on in its file, also after it was complete, 
   }
 }
 
+TEST_CASE("an array of one generation is one array, also gone on with after it was complete") {
+  const TestDirectory dir;
+  Runner runner(type(), "path: " + dir / "a.json" + "\nformat: json_array\ngeneration: $(attr('v'))\nclose_idle: 10s");
+  runner.push("{\"x\":1}\n{\"x\":2}\n", {{"v", "1"}}, 2);
+  complete(runner);
+  CHECK(dir.read("a.json") == "[\n{\"x\":1},\n{\"x\":2}\n]\n");
+  runner.push("{\"x\":3}", {{"v", "1"}});
+  complete(runner);
+  CHECK(dir.read("a.json") == "[\n{\"x\":1},\n{\"x\":2},\n{\"x\":3}\n]\n");
+  runner.push("[]", {{"v", "2"}}, 0);
+  complete(runner);
+  CHECK(dir.read("a.json") == "[]\n");
+  runner.push("{\"x\":4}", {{"v", "2"}});
+  complete(runner);
+  CHECK(dir.read("a.json") == "[\n{\"x\":4}\n]\n");
+}
+
 TEST_CASE("what comes of a generation that is over is left out, with a bulletin, after a restart too") {
   const TestDirectory dir;
   Runner runner(type(), settings(dir));
@@ -243,6 +260,6 @@ TEST_CASE("what generations do not go with is refused with the reason") {
   };
   refused("path: a\ngeneration: $(attr('v'))\nroll_count: 1", "roll_size");
   refused("path: a\ngeneration: $(attr('v'))\nmode: file_each", "never replaces");
-  refused("path: a\ngeneration: $(attr('v'))\nformat: json_array", "ndjson");
+  refused("path: a.gz\ngeneration: $(attr('v'))\nformat: json_array", "compressed array");
   refused("path: a\nheader: x\nformat: json_array", "no header");
 }

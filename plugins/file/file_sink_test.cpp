@@ -306,6 +306,15 @@ TEST_CASE("records become lines or one array, whatever form they come in") {
   CHECK(dir.read("out.json") == "[\n{\"a\":1.10},\n{\"a\":2},\n{\"a\":3},\n{\"a\":4},\n{\"a\": 5}\n]\n");
 }
 
+TEST_CASE("an array without records adds none") {
+  const TestDirectory dir;
+  Runner runner(type(), "path: " + dir / "out" + "\nformat: ndjson");
+  runner.push("[]", {}, 0);
+  runner.push("{\"a\":1}");
+  end(runner);
+  CHECK(dir.read("out") == "{\"a\":1}\n");
+}
+
 TEST_CASE("a JSON array goes on after a crash and stays one array") {
   const TestDirectory dir;
   Runner runner(type(), "path: " + dir / "out.json" + "\nformat: json_array", {.exactly_once = true});

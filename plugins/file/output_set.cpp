@@ -264,6 +264,17 @@ OutputFile OutputSet::open_incomplete(OutputState state) {
   }
 }
 
+/// What a complete array ends with goes, so that it can be gone on with.
+void OutputSet::open_array(const Fd& fd, OutputState& state) {
+  constexpr std::string_view kEnd = "\n]\n";
+  std::string end(kEnd.size(), '\0');
+  const bool filled = state.length > kEnd.size() &&
+                      read_at(fd, end.data(), end.size(), state.length - end.size(), state.path) == end.size() &&
+                      end == kEnd;
+  state.length = filled ? state.length - kEnd.size() : 0;
+  state.records = filled ? 1 : 0;  // or more: then a comma comes before the next
+}
+
 /// Under a name that no file had before: renames to the same path are told apart after a crash, too.
 OutputFile OutputSet::open_generation(OutputState state, bool goes_on) {
   const auto path = state.path;
@@ -285,6 +296,7 @@ OutputFile OutputSet::open_generation(OutputState state, bool goes_on) {
   if (!holder.empty()) {
     intents_.sync();
     state.length = copy_file(holder, fd, state.path);
+    if (options_.file.layout == Layout::array) open_array(fd, state);
   }
   return {options_.file, std::move(state), std::move(fd), before_write, this};
 }

@@ -88,6 +88,7 @@ class OutputSet final : public Outputs {
   OutputFile open_in_place(OutputState state);
   OutputFile open_incomplete(OutputState state);
   OutputFile open_generation(OutputState state, bool goes_on);
+  static void open_array(const Fd& fd, OutputState& state);
   std::string holder_of(const std::string& path) const;
   bool reopen(const std::string& key, OutputState state, std::int64_t now);
   void insert(const std::string& key, OutputFile file, std::int64_t now);

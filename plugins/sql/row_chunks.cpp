@@ -27,6 +27,7 @@ void append_row(const Cursor& cursor, std::string& to) {
 FlowFile RowChunks::create(std::string_view change) {
   const auto file = session_.create();
   if (!settings_.table.empty()) session_.set(file, "sql.table", settings_.table);
+  if (!settings_.pass.empty()) session_.set(file, "sql.pass", settings_.pass);
   if (!change.empty()) session_.set(file, "sql.change", change);
   return file;
 }

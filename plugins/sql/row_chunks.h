@@ -22,6 +22,7 @@ class RowChunks {
     bool each = false;
     std::uint64_t size = 1;  ///< of a chunk, in bytes
     std::string table;       ///< the attribute sql.table, if it is not empty
+    std::string pass = {};   ///< the attribute sql.pass, if it is not empty
   };
   RowChunks(Session& session, const Settings& settings) : session_(session), settings_(settings) {}
 

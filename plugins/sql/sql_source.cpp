@@ -10,6 +10,7 @@ namespace weir::db {
 namespace {
 
 constexpr std::string_view kMark = "mark ";         ///< state, with a number: the literal of that column
+constexpr std::string_view kPass = "pass";          ///< state, of `all`: when the pass under way began
 constexpr std::string_view kSessions = "sessions";  ///< state: how many sessions have read on
 
 std::string mark_key(std::size_t number) {
@@ -132,6 +133,13 @@ void SqlSource::poll(Session& session) {
   session.tick_at(next_pass_);
 }
 
+/// Of `all`: what is read from here on is a reading of its own.
+void SqlSource::begin_all(Session& session) {
+  if (settings_.mode != "all") return;
+  chunks_.pass = std::to_string(session.now());
+  session.set_state(kPass, chunks_.pass);
+}
+
 void SqlSource::received(Session& session, RowChunks& chunks) {
   chunks.finish();
   if (chunks.rows() == 0) return;
@@ -144,6 +152,11 @@ bool SqlSource::read_page(Session& session) {
   auto selection = selection_;
   for (std::size_t i = 0; i < selection.order.size(); ++i) {
     if (const auto mark = session.state(mark_key(i))) selection.after.emplace_back(*mark);
+  }
+  if (selection.after.empty()) {
+    begin_all(session);
+  } else if (const auto pass = session.state(kPass)) {
+    chunks_.pass = *pass;
   }
   if (selection.after.empty() && !settings_.start_after.empty()) selection.after = {literal_of(settings_.start_after)};
   const auto cursor = connection_->select(selection);
@@ -174,7 +187,7 @@ void SqlSource::begin_pass(Session& session) {
   all_seen_ = false;
   cursor_ = connection_->select(selection_);
   in_pass_ = true;
-  (void)session;
+  begin_all(session);
 }
 
 /// Goes on with the one query of a pass, or begins one. True if there is more.

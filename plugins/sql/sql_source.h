@@ -50,6 +50,7 @@ class SqlSource final : public Source {
   bool read_on(Session& session);
   bool read_changes(Session& session, RowChunks& chunks);
   void begin_pass(Session& session);
+  void begin_all(Session& session);
   void received(Session& session, RowChunks& chunks);
   std::vector<std::size_t> places_of(const std::vector<std::string>& names, const Cursor& cursor) const;
 

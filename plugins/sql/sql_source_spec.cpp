@@ -87,6 +87,9 @@ const Spec<SqlSourceSettings>& sql_source_spec() {
                      .max = 8.0 * static_cast<double>(MiB)})
           .relationship({"success", "The rows."})
           .writes("sql.table", "The table, if it is one.")
+          .writes("sql.pass",
+                  "With `mode: all`: when this reading of all rows began, in nanoseconds since 1970; of a later one it "
+                  "is higher. FileSink's `generation` makes of it a file of the rows that there are.")
           .writes("sql.change", "With `mode: changes`: `insert`, `update` or `delete`.")
           .state("The greatest values read, or for each key a hash of its row.")
           .source()

@@ -178,6 +178,33 @@ ON_EVERY_DATABASE("changes are found: what is new, what is different, what has g
   CHECK(next(*runner).empty());
 }
 
+ON_EVERY_DATABASE("all rows: what is read in one pass says so, by pages or by one query, over a crash too") {
+  NEEDS_DATABASE();
+  On::own("CREATE TABLE s (id BIGINT PRIMARY KEY, v VARCHAR(20))");
+  On::own("INSERT INTO s VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+  for (const std::string what : {"table: s\n", "query: SELECT v FROM s\n"}) {
+    auto runner = source<On>(what + "batch: 2\ninterval: 10s\n");
+    const auto passes = [&] {
+      std::vector<std::string> found;
+      for (const auto& output : runner->take("success")) {
+        const auto& pass = output.attributes.at("sql.pass");
+        if (found.empty() || found.back() != pass) found.push_back(pass);
+      }
+      return found;
+    };
+    runner->step();
+    runner->durable();
+    if (what.starts_with("table")) runner->crash();
+    runner->run();
+    const auto first = passes();
+    REQUIRE(first.size() == 1);
+    runner->advance(std::chrono::seconds(10));
+    const auto second = passes();
+    REQUIRE(second.size() == 1);
+    CHECK(first[0] < second[0]);
+  }
+}
+
 TEST_CASE("PostgreSQL's values become JSON without loss") {
   using On = OnPostgresql;
   NEEDS_DATABASE();
