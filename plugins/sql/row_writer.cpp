@@ -46,6 +46,18 @@ Content content_of(const Value& value) {
   return Content::json;
 }
 
+/// What tells a value from others.
+void append_known(const Value& value, std::string& to) {
+  to += static_cast<char>('0' + static_cast<int>(value.type));
+  if (value.type == ValueType::integer) to += std::to_string(value.integer);
+  if (value.type == ValueType::real) to.append(reinterpret_cast<const char*>(&value.real), sizeof value.real);
+  if (value.type == ValueType::text || value.type == ValueType::json) {
+    to += std::to_string(value.text.size) + ':';
+    to += view(value.text);
+  }
+  to += ';';
+}
+
 template <class Columns>
 std::string list(const Columns& columns) {
   std::string names;
@@ -177,6 +189,10 @@ void RowWriter::prepare_query(const std::vector<As>& reads) {
   Query query(context_);
   for (std::size_t i = 0; i < settings_.columns.size(); ++i)
     query.column(settings_.columns[i].second, reads.empty() ? As::any : reads[i]);
+  for (const auto& follower : followers_) {
+    const auto as = follower.statement->reads();
+    for (std::size_t i = 0; i < as.size(); ++i) query.column(follower.expressions[i], as[i]);
+  }
   values_ = query.prepare();
 }
 
@@ -185,6 +201,23 @@ std::size_t RowWriter::place_of(const std::vector<Column>& columns, std::string_
   const auto at = std::find_if(columns.begin(), columns.end(), [&](const auto& c) { return same_name(c.name, name); });
   if (at == columns.end()) throw Misconfigured(std::string(property) + ": " + place() + " has no column " + name);
   return static_cast<std::size_t>(at - columns.begin());
+}
+
+void RowWriter::prepare_followers() {
+  followers_.clear();
+  auto first = settings_.columns.size();
+  for (const auto& sql : settings_.then) {
+    const auto names = parameter_names(sql, connection_.dialect());
+    auto& follower = followers_.emplace_back();
+    for (const auto& name : names) {
+      const auto at = std::find_if(settings_.columns.begin(), settings_.columns.end(),
+                                   [&](const auto& column) { return column.first == name; });
+      follower.expressions.push_back(at == settings_.columns.end() ? field_sql(name) : at->second);
+    }
+    follower.first = first;
+    first += names.size();
+    follower.statement = connection_.statement(sql, names);
+  }
 }
 
 void RowWriter::prepare_insert(const std::vector<Column>& columns) {
@@ -206,6 +239,7 @@ void RowWriter::prepare_insert(const std::vector<Column>& columns) {
     }
     if (!partition.empty()) partitions_ = Partitions(connection_, settings_.table, partition, {version, at});
   }
+  prepare_followers();
   inserter_ = connection_.inserter(settings_.table, columns, key, version);
   prepare_query(inserter_->reads());
   std::vector<std::string> names;
@@ -298,6 +332,34 @@ void RowWriter::finish(std::vector<Refusal>& refused) {
 void RowWriter::clear() noexcept {
   partitions_.forget();
   if (inserter_) inserter_->clear();
+  for (auto& follower : followers_) {
+    follower.statement->clear();
+    follower.done.clear();
+  }
+}
+
+void RowWriter::follow(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused) {
+  std::set<std::uint32_t> without_row;
+  for (const auto& refusal : refused) {
+    if (refusal.file == number) without_row.insert(refusal.record);
+  }
+  values_.run(session, file, [&](const Row& row) {
+    if (row.error.size > 0 || without_row.contains(row.record)) return;
+    for (auto& follower : followers_) {
+      std::string set;
+      for (std::size_t i = 0; i < follower.expressions.size(); ++i) append_known(row.values[follower.first + i], set);
+      if (!follower.done.insert(std::move(set)).second) continue;
+      auto reason = follower.statement->add(row.values + follower.first, number, row.record);
+      if (!reason.empty()) refused.push_back({number, row.record, std::move(reason)});
+    }
+  });
+}
+
+void RowWriter::finish_followers(std::vector<Refusal>& refused) {
+  for (auto& follower : followers_) {
+    follower.statement->finish(refused);
+    follower.done.clear();
+  }
 }
 
 }  // namespace weir::db

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,7 @@ struct TableSettings {
   std::vector<std::string> partition;                        ///< of which the rows of lower versions go
   std::vector<std::pair<std::string, std::string>> columns;  ///< name and expression; empty: fields of the same names
   std::string statement;                                     ///< the author's own, instead of a table
+  std::vector<std::string> then;                             ///< executed after rows were written, with their values
 };
 
 /// What the columns are is known at start, if the author says it, the record is declared or the table exists; else with
@@ -44,6 +46,14 @@ class RowWriter {
   void finish(std::vector<Refusal>& refused);
   /// Forgets what was added and not written.
   void clear() noexcept;
+
+  /// @name Statements that follow the rows
+  /// Once finish() has written these: they are executed for each different set of their values.
+  /// @{
+  bool has_followers() const { return !followers_.empty(); }
+  void follow(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused);
+  void finish_followers(std::vector<Refusal>& refused);
+  /// @}
   /// What was deleted of partitions may be there again.
   void forget_partitions() { partitions_.forget(); }
 
@@ -53,6 +63,7 @@ class RowWriter {
   void use_statement();
   void check_key() const;
   void prepare_query(const std::vector<As>& reads);
+  void prepare_followers();
   void prepare_insert(const std::vector<Column>& columns);
   std::string add(const Row& row, std::uint32_t number, std::vector<Refusal>& refused);
   std::size_t place_of(const std::vector<Column>& columns, std::string_view property, const std::string& name) const;
@@ -71,6 +82,13 @@ class RowWriter {
   std::vector<int> key_columns_;
   Partitions partitions_;
   std::unique_ptr<Inserter> inserter_;  ///< null: the table is still to be made
+  struct Follower {
+    std::vector<std::string> expressions;  ///< of its values
+    std::size_t first = 0;                 ///< its first value's place in a row
+    std::unique_ptr<Inserter> statement;
+    std::set<std::string> done;  ///< sets of values
+  };
+  std::vector<Follower> followers_;
   JsonObject object_;
 };
 

@@ -124,6 +124,26 @@ ON_EVERY_SERVER("rows are not replaced by lower versions, and partitions are rep
   CHECK(runner->take("failure").empty());
 }
 
+ON_EVERY_SERVER("what follows from the rows is computed in their transaction") {
+  NEEDS_SERVER();
+  On::execute("DROP TABLE IF EXISTS hours");
+  const char* const record = "id: {type: text}\nhour: {type: text}\nx: {type: number}\n";
+  auto runner = sink<On>(
+      "table: t\nmode: upsert\nkey: [hour, id]\n"
+      "setup: [\"CREATE TABLE IF NOT EXISTS hours (hour VARCHAR(20) PRIMARY KEY, x DOUBLE PRECISION, n BIGINT)\"]\n"
+      "then:\n  - 'DELETE FROM hours WHERE hour = :hour'\n"
+      "  - 'INSERT INTO hours SELECT hour, avg(x), count(*) FROM t WHERE hour = :hour GROUP BY hour'\n",
+      {.record = record});
+  const auto hours = [] { return On::rows("SELECT hour, x, n FROM hours ORDER BY hour"); };
+  write(*runner,
+        "{\"id\":\"a\",\"hour\":\"it's 1\",\"x\":1}\n{\"id\":\"b\",\"hour\":\"it's 1\",\"x\":2}\n"
+        "{\"id\":\"a\",\"hour\":\"2\",\"x\":5}");
+  CHECK(hours() == "2|5|1\nit's 1|1.5|2");
+  write(*runner, R"({"id":"a","hour":"it's 1","x":4})");
+  CHECK(hours() == "2|5|1\nit's 1|3|2");
+  CHECK(runner->take("failure").empty());
+}
+
 ON_EVERY_SERVER("without a declaration the first record makes the table") {
   NEEDS_SERVER();
   auto runner = sink<On>("table: t\n", {});

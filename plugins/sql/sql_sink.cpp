@@ -21,6 +21,7 @@ Address address_of(const SqlSinkSettings& settings) {
 void check_table(const SqlSinkSettings& settings) {
   if (settings.mode == "statement") {
     if (settings.statement.empty()) throw Misconfigured("mode: statement needs `statement`, the SQL to execute");
+    if (!settings.then.empty()) throw Misconfigured("then belongs to a table: with `mode: statement`, leave it out");
     if (!settings.table.empty() || !settings.key.empty() || !settings.version.empty() || !settings.partition.empty())
       throw Misconfigured(
           "with `mode: statement`, leave out `table`, `key`, `version` and `partition`: the statement says it all");
@@ -57,8 +58,9 @@ void SqlSink::start(Context& context) {
   records_ = Query(context).column("NULL").prepare();
   const auto lock = connection_->lock();
   connection_->commit();  // an instance before this one may have left something open
+  for (const auto& statement : settings_.setup) connection_->execute(statement);
   rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.version, settings_.partition,
-                              settings_.columns, settings_.statement},
+                              settings_.columns, settings_.statement, settings_.then},
                 context, *connection_);
   if (context.exactly_once()) start_progress(context);
   rows_metric_ = context.counter("sql_rows", "Rows written, also those that a rollback took back.");
@@ -127,6 +129,12 @@ std::vector<SqlSink::Written> SqlSink::write(Session& session, const std::vector
   }
   const auto by_writer = refused.size();
   rows_->finish(refused);
+  if (rows_->has_followers()) {
+    for (std::uint32_t i = 0; i < files.size(); ++i) {
+      if (!repeated[i]) rows_->follow(session, files[i].file, i, refused);
+    }
+    rows_->finish_followers(refused);
+  }
   rows_metric_.add(static_cast<double>(rows - (refused.size() - by_writer)));
   for (auto& refusal : refused) all[refusal.file].rejected.push_back({refusal.record, std::move(refusal.message)});
   for (auto& written : all)

@@ -31,6 +31,8 @@ struct SqlSinkSettings {
   std::vector<std::string> partition;
   std::vector<std::pair<std::string, std::string>> columns;
   bool create = true;
+  std::vector<std::string> setup;
+  std::vector<std::string> then;
 };
 
 const Spec<SqlSinkSettings>& sql_sink_spec();

@@ -32,6 +32,11 @@ const Spec<SqlSinkSettings>& sql_sink_spec() {
               "the transaction that writes the new rows; records of a version that is lower than the table's are left "
               "out. Both are text or whole numbers, compared by the database; where there are many partitions, an "
               "index on their columns makes it quick.\n\n"
+              "**Following tables.** What follows from the table, such as means of its rows, is kept up to date by "
+              "`then`. After the rows of a batch are written, each statement in its turn is executed once for each "
+              "different set of its values: `:name` takes what the column of that name gets, or the field. As it is "
+              "in the transaction of the rows, nobody sees the one without the other, and as it computes from the "
+              "table, a corrected or late row corrects all that follows from it.\n\n"
               "**Records that do not fit** go to `failure`, one by one, with the reason: text where a column holds "
               "numbers, a constraint of the table, JSON that is broken in any byte. The others of the FlowFile are "
               "written.\n\n"
@@ -92,6 +97,14 @@ const Spec<SqlSinkSettings>& sql_sink_spec() {
                        "are always parameters, never part of the SQL.",
                .example = "UPDATE units SET seen = :timestamp WHERE id = :unit"})
           .property("create", &S::create, {.help = "Make the table if it is missing."})
+          .property("setup", &S::setup,
+                    {.help = "Statements of the database's own SQL, executed at each start before the table is looked "
+                             "at: they make what `create` does not, and have to bear repetition.",
+                     .example = "[CREATE TABLE IF NOT EXISTS means (hour TEXT PRIMARY KEY, mean REAL)]"})
+          .property("then", &S::then,
+                    {.help = "Statements of the database's own SQL, executed in the same transaction after the rows "
+                             "were written: they keep up to date what follows from the table. See Following tables.",
+                     .example = "[\"UPDATE units SET seen = now() WHERE id = :unit\"]"})
           .relationship({"failure", "Records that the table does not take, with the reason."})
           .blocking()
           .exactly_once();

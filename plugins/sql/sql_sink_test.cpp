@@ -298,6 +298,39 @@ TEST_CASE("a crash amid the replacement of a partition leaves the old one or the
   CHECK(sink.rows("SELECT id, file FROM t ORDER BY 1") == "1|2");
 }
 
+TEST_CASE("what follows from the rows is computed in their transaction, once for each set of values") {
+  Sink sink(
+      "mode: upsert\nkey: [id]\ncolumns: {id: id, n: n, temperature: temperature}\n"
+      "setup: [\"CREATE TABLE IF NOT EXISTS means (n INTEGER PRIMARY KEY, mean REAL, computed INTEGER DEFAULT 0)\"]\n"
+      "then:\n"
+      "  - INSERT INTO means (n) SELECT :n WHERE :n NOT IN (SELECT n FROM means)\n"
+      "  - UPDATE means SET computed = computed + 1, mean = (SELECT avg(temperature) FROM t WHERE t.n = means.n)"
+      " WHERE n = :n\n");
+  const auto means = [&] { return sink.rows("SELECT n, mean, computed FROM means ORDER BY n"); };
+  sink->push(
+      "{\"id\":\"a\",\"n\":1,\"temperature\":10}\n{\"id\":\"b\",\"n\":1,\"temperature\":20}\n"
+      "{\"id\":\"c\",\"n\":2,\"temperature\":30}");
+  sink->run();
+  CHECK(means().empty());  // not before the rows
+  sink->durable();
+  CHECK(means() == "1|15.0|1\n2|30.0|1");
+  sink.write(R"({"id":"a","n":1,"temperature":40})");  // corrected
+  CHECK(means() == "1|30.0|2\n2|30.0|1");
+  sink.write(R"({"id":"d","n":7,"temperature":"hot"})");  // refused: nothing follows from it
+  CHECK(sink->take("failure").size() == 1);
+  CHECK(means() == "1|30.0|2\n2|30.0|1");
+  sink->restart();
+  sink.write(R"({"id":"c","n":2,"temperature":50})");
+  CHECK(means() == "1|30.0|2\n2|50.0|2");
+}
+
+TEST_CASE("statements around the table that cannot work stop the sink with what the database says") {
+  CHECK_THROWS_WITH_AS(Sink("setup: [CREATE NONSENSE]\n"), doctest::Contains("NONSENSE"), std::exception);
+  CHECK_THROWS_WITH_AS(Sink("then: [UPDATE nobody SET x = 1]\n"), doctest::Contains("nobody"), std::exception);
+  CHECK_THROWS_WITH_AS(Sink("columns: {id: id}\nthen: ['UPDATE t SET id = :nothing']\n"), doctest::Contains("nothing"),
+                       std::exception);
+}
+
 TEST_CASE("settings and tables that cannot work are refused with what to do") {
   const TemporaryFolder folder;
   Database(folder / "x.db").execute("CREATE TABLE t (id TEXT, other TEXT)");
