@@ -2,6 +2,8 @@
 // transaction, by one thread, while the flow goes on.
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "engine/engine.h"
 #include "engine/log.h"
@@ -20,6 +22,22 @@ constexpr auto kDiskFullPause = std::chrono::milliseconds(500);
 
 void Engine::committer_loop() {
   Lock lock(mutex_);
+  // What a processor takes in after its flush, while others are still at theirs, is held in the epoch that is then cut.
+  // Without another epoch it would be until something else happens; so the newest that each held at the last cut is
+  // kept.
+  std::map<const Instance*, std::pair<std::uint32_t, std::uint64_t>> newest;
+  const auto holds_anew = [&] {
+    bool anew = false;
+    for (const auto& instance : instances_) {
+      if (instance->held.empty() || instance->status != Instance::Status::running) continue;
+      const auto& last = instance->held.back();
+      const std::pair held(last.connection, last.sequence);
+      const auto [known, is_new] = newest.try_emplace(instance.get(), held);
+      anew |= is_new || known->second != held;
+      known->second = held;
+    }
+    return anew;
+  };
   while (true) {
     const auto due = [&] {
       return urgent_ ? std::max(last_cut_ + kUrgentGap, dirty_since_) : dirty_since_ + options_.epoch_interval;
@@ -36,6 +54,7 @@ void Engine::committer_loop() {
     flush_processors(lock);
     std::vector<std::pair<Instance*, std::uint64_t>> tokens;
     const auto epoch = cut(&tokens);
+    if (!committer_stop_ && holds_anew()) touch();
     if (std::exchange(cut_is_next_, false)) {
       for (auto& instance : instances_) consider(*instance);
     }

@@ -42,6 +42,44 @@ TEST_CASE_FIXTURE(EngineTest,
   CHECK(collected().of("sink") == numbers(3'000));
 }
 
+TEST_CASE_FIXTURE(
+    Fresh, "what is held after a flush, while others are at theirs, is flushed without anything else happening") {
+  FlowBuilder flow;
+  flow.processor("first", "Count").processor("second", "Count").processor("gate", "Do");
+  flow.processor("fast", "Do").processor("slow", "Do");
+  flow.connect("first", "success", "fast").connect("first", "success", "slow");
+  flow.connect("second", "success", "gate").connect("gate", "success", "fast");
+  scripts()["first"].count = scripts()["second"].count = 1;
+  std::atomic<int> held{0};
+  std::atomic<int> flushed{0};
+  std::atomic<bool> slow_flushes{false};
+  const auto drop_held = [](Session& session) {
+    for (std::uint32_t i = 0; i < session.held_count(); ++i) session.drop(session.take_held(i), {});
+  };
+  scripts()["gate"].process = [&](FlowFile file, Session& session) {
+    eventually([&] { return slow_flushes && flushed == 1; });
+    session.transfer(file, 0);
+  };
+  scripts()["fast"].process = [&](FlowFile file, Session& session) {
+    session.hold(file);
+    ++held;
+  };
+  scripts()["fast"].flush = [&](Session& session) {
+    flushed += static_cast<int>(session.held_count());
+    drop_held(session);
+  };
+  scripts()["slow"].process = [](FlowFile file, Session& session) { session.hold(file); };
+  scripts()["slow"].flush = [&](Session& session) {
+    slow_flushes = true;
+    eventually([&] { return held == 2; });
+    drop_held(session);
+  };
+  Run run(folder.path(), flow, false, [](auto& options) { options.workers = 4; });
+  run.start();
+  CHECK(eventually([&] { return flushed == 2; }));
+  run.engine->stop();
+}
+
 TEST_CASE_FIXTURE(EngineTest, "held FlowFiles are finished by a flush, and queued again after a restart without one") {
   FlowBuilder flow;
   flow.processor("source", "Count").processor("bin", "Do").processor("sink", "Collect");
