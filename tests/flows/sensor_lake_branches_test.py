@@ -3,6 +3,7 @@
 
 import collections
 import gzip
+import itertools
 import json
 import os
 import pathlib
@@ -15,9 +16,9 @@ COUNT = 2000
 
 READ_BACK = """
 flow: read-back
-parameters: {brokers: {default: none}, out: {default: none}}
+parameters: {brokers: {default: none}, group: {default: none}, out: {default: none}}
 processors:
-  readings: {type: KafkaSource, brokers: "${brokers}", topic: readings, to: keyed}
+  readings: {type: KafkaSource, brokers: "${brokers}", topic: readings, group: "${group}", to: keyed}
   keyed:
     type: Select
     select: SELECT sensor_id, seq, attr('kafka.key') AS key, attr('kafka.partition') AS partition FROM record
@@ -73,12 +74,20 @@ class Branches(unittest.TestCase):
         self.assertEqual(sorted(found), list(range(COUNT)))
         flow_runs.wait_for("the history", lambda: history() > 0.9 * COUNT, run)
 
-        self.assertEqual(run.stop(), 0)  # with all that was taken in sent
-        out = weir.folder / "read-back.ndjson"
         (weir.folder / "read-back.yaml").write_text(READ_BACK)
-        weir.run(str(weir.folder / "read-back.yaml"), "read-back", {"brokers": where["kafka"], "out": out})
-        messages = [json.loads(line) for line in out.read_text().splitlines()]
+        out = weir.folder / "read-back.ndjson"
+        read_backs = itertools.count()
+
+        def in_kafka():
+            out.unlink(missing_ok=True)
+            data = f"read-back-{next(read_backs)}"
+            weir.run(str(weir.folder / "read-back.yaml"), data, {"brokers": where["kafka"], "group": data, "out": out})
+            return [json.loads(line) for line in out.read_text().splitlines()]
+
+        flow_runs.wait_for("all messages", lambda: len(in_kafka()) >= total, run)
+        messages = in_kafka()
         self.assertEqual(len(messages), total)
+        self.assertEqual(run.stop(), 0)
         partitions = collections.defaultdict(set)
         order = collections.defaultdict(list)
         for message in messages:

@@ -43,7 +43,7 @@ TEST_CASE_FIXTURE(EngineTest,
 }
 
 TEST_CASE_FIXTURE(
-    Fresh, "what is held after a flush, while others are at theirs, is flushed without anything else happening") {
+    EngineTest, "what is held after a flush, while others are at theirs, is flushed without anything else happening") {
   FlowBuilder flow;
   flow.processor("first", "Count").processor("second", "Count").processor("gate", "Do");
   flow.processor("fast", "Do").processor("slow", "Do");
