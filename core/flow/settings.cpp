@@ -117,9 +117,12 @@ boost::property_tree::ptree SettingsReader::object(const abi::Property* fields, 
 boost::property_tree::ptree SettingsReader::value(const abi::Property& property, abi::Kind kind, const Node& node,
                                                   const std::string& path) const {
   const auto wrong_shape = [&] {
+    auto expected = shape(property, kind);
+    if ((kind == abi::Kind::text || kind == abi::Kind::templated) && (node.is_map() || node.is_list()))
+      expected += "; to YAML, what begins with { or [ is none: put quotes around it";
     report_.error(
         node, node.is_null() ? fmt::format("'{}' has no value", path) : fmt::format("'{}' is {}", path, describe(node)),
-        shape(property, kind));
+        std::move(expected));
     return Tree();
   };
   Tree tree;

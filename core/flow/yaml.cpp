@@ -10,6 +10,8 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "flow/yaml_hint.h"
+
 namespace weir::flow {
 
 namespace {
@@ -203,11 +205,6 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
 };
 
-bool indented_by_tab(std::string_view line) {
-  const auto first = line.find_first_not_of(' ');
-  return first != std::string_view::npos && line[first] == '\t';
-}
-
 }  // namespace
 
 const Node* Node::find(std::string_view key) const {
@@ -260,8 +257,7 @@ std::optional<Node> parse_yaml(const Source& source, std::vector<Problem>& probl
     return builder.take();
   } catch (const YAML::Exception& error) {
     const auto at = source.offset(error.mark.line, error.mark.column);
-    report.error_at(at, fmt::format("this is no valid YAML: {}", error.msg),
-                    indented_by_tab(source.line_at(at)) ? "spaces: YAML does not allow tabs as indentation" : "");
+    report.error_at(at, fmt::format("this is no valid YAML: {}", error.msg), yaml_hint(source, at, error.msg));
   } catch (const Refused& error) {
     report.error_at(error.offset, error.what());
   }

@@ -109,6 +109,18 @@ TEST_CASE("what is no YAML is told with its place, and tabs are explained") {
   CHECK(contains(Parsed("a: *b\n").first(), "anchor"));
 }
 
+TEST_CASE("common slips in YAML are told with what to write instead") {
+  CHECK(contains(Parsed("p:\n  a: {url: ${broker}, to: b}\n").first(),
+                 R"~(quotes around $… in line 2: inside of { } and [ ] write "${name}" and "$(sql)")~"));
+  CHECK(contains(Parsed("p:\n  a: {topic: a/ #, to: b}\n  b: {}\n").first(),
+                 "quotes around text that holds ' #' in line 2: there it begins a comment"));
+  CHECK(contains(Parsed("p:\n  a: {content: \"x, to: b}\n  b: {}\n").first(), "the quote that is opened in line 2"));
+  CHECK(contains(Parsed("p:\n  a: {type: Log\n  b: {type: Log}\n").first(), "what is opened in line 2 to be closed"));
+  CHECK(contains(Parsed("p:\n  a\n    type: Log\n").first(), "'a:' in line 2: a name ends with a colon"));
+  CHECK(contains(Parsed("p:\n  type: Log\n    to: b\n").first(), "the indentation of line 2, whose value is complete"));
+  CHECK(contains(Parsed("description: what: it does\n").first(), "quotes around a value that holds ': '"));
+}
+
 TEST_CASE("depth and aliases are bounded, and the time that a hostile file takes") {
   const auto start = std::chrono::steady_clock::now();
   CHECK(contains(Parsed(std::string(100'000, '[')).first(), "levels deep"));
