@@ -440,8 +440,14 @@ void SqliteQuery::check_spelling() const {
 }
 
 void SqliteQuery::refuse(const std::string& message, int offset) const {
-  throw SqlProblem{message,
-                   offset < 0 ? 0 : std::min(rewritten_.original(static_cast<std::size_t>(offset)), original_.size())};
+  const auto place = offset < 0 ? 0 : std::min(rewritten_.original(static_cast<std::size_t>(offset)), original_.size());
+  // SQLite then names what comes behind it, which the author has not written.
+  const bool beyond = offset >= 0 && original_.find_first_not_of(" \t\r\n", place) == std::string::npos;
+  const bool incomplete = message == "incomplete input";
+  if (incomplete || (beyond && message.ends_with(": syntax error")))
+    throw SqlProblem{"syntax error: it ends too early, something is missing behind it",
+                     incomplete ? original_.size() : place};
+  throw SqlProblem{message, place};
 }
 
 void SqliteQuery::refresh() {

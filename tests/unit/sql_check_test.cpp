@@ -45,7 +45,9 @@ TEST_CASE("mistakes are found where they are") {
     const char* error;
     std::size_t offset;
   };
-  for (const auto& c : std::vector<Case>{{"a > ", "syntax error", 0},
+  for (const auto& c : std::vector<Case>{{"a > ", "syntax error: it ends too early", 4},
+                                         {"CASE WHEN a THEN 1", "it ends too early", 18},
+                                         {"a b", "near \"b\": syntax error", 2},
                                          {"uppr(a)", "no such function: uppr", 0},
                                          {"a REGEXP '('", "regular expression is wrong", 9},
                                          {"a + 'x", "does not end", 4},
@@ -62,6 +64,9 @@ TEST_CASE("mistakes are found where they are") {
   CHECK(check(Kind::expression, "uppr(a)", nullptr).nearest.front() == "upper");
   CHECK(check(Kind::select, "SELECT a FROM recrd", nullptr).nearest == Names{"record"});
   CHECK(check(Kind::templated, "a/$(b", nullptr).offset == 2);
+  const auto ended = check(Kind::select, "SELECT a FROM record WHERE", nullptr);
+  CHECK(ended.error == "syntax error: it ends too early, something is missing behind it");
+  CHECK(ended.offset == 26);
   CHECK(check(Kind::select, "SELECT field('limit'), wrong(a) FROM record", nullptr).offset == 23);
 }
 
