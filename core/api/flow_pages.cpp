@@ -163,8 +163,9 @@ void add_flow_pages(Router& router, engine::Engine& engine, const std::string& v
              [&engine](Call& call) { return processor(engine, call.at[0], call.at[1]); });
   router.get(kConnectionPattern, "A connection",
              [&engine](Call& call) { return connection(engine, call.connection()); });
-  router.get("/bulletins", "Messages for the operator: the latest, or those after an id",
-             [&engine](Call& call) { return bulletins(engine, call.query); });
+  router.get(
+      "/bulletins", "Messages for the operator: the latest, or those after an id",
+      [&engine](Call& call) { return bulletins(engine, call.query); }, "after limit");
 }
 
 }  // namespace weir::api

@@ -1,14 +1,22 @@
 #include "api/pages.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
 #include <memory>
 #include <utility>
 
+#include "api/access.h"
 #include "api/control_pages.h"
 #include "api/events.h"
 #include "api/flow_pages.h"
+#include "api/history.h"
 #include "api/metrics.h"
+#include "api/openapi.h"
+#include "api/provenance_pages.h"
+#include "api/queue_pages.h"
 #include "api/router.h"
+#include "api/tap.h"
 
 namespace weir::api {
 
@@ -31,26 +39,60 @@ constexpr Page kPages[] = {
 
 class Pages {
  public:
-  Pages(engine::Engine& engine, std::string version)
-      : engine_(engine), version_(std::move(version)), metrics_(engine, version_), events_(engine) {
+  Pages(engine::Engine& engine, std::string version, bool open_network)
+      : engine_(engine),
+        version_(std::move(version)),
+        open_network_(open_network),
+        metrics_(engine, version_),
+        access_(engine.options().data),
+        events_(engine),
+        taps_(engine),
+        history_(engine, engine.options().data) {
+    add_session_pages();
     add_flow_pages(router_, engine_, version_);
     add_control_pages(router_, engine_);
+    add_queue_pages(router_, engine_);
+    add_provenance_pages(router_, engine_);
+    router_.get(
+        std::string(kConnectionPattern) + "/tap", "A sample of what enters a connection, as server-sent events",
+        [this](Call& call) {
+          const auto rate = std::max<std::uint64_t>(1, call.query.number("rate", 5, Taps::kMostRate));
+          return taps_.listen(call.connection(), rate, call.query.number("preview", kPreview, kMostPreview));
+        },
+        "rate preview");
+    router_.get(
+        "/history", "How all stood, minute by minute, for a day",
+        [this](Call& call) {
+          const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+          return later(
+              [this, flow = call.query.text("flow"), from = call.query.time("from").value_or(now - History::kKept),
+               to = call.query.time("to").value_or(now)] { return json_response(history_.read(from, to, flow)); });
+        },
+        "flow from to");
+    router_.get("/openapi.json", "This API, described",
+                [this](Call&) { return json_response(openapi(router_, version_)); });
     router_.get("/events", "How all stands, once a second, and bulletins at once, as server-sent events",
                 [this](Call&) { return events_.listen(); });
   }
 
   Response answer(const Request& request) {
-    if (request.path.starts_with("/api/v1/")) return router_.answer(request);
+    auto caller = access_.caller(request);
+    if (caller && caller->name.empty() && open_network_) caller->role = Role::viewer;
+    if (request.path.starts_with("/api/v1/")) return router_.answer(request, caller);
     bool known = false;
     for (const auto& page : kPages) known |= page.path == request.path;
     if (!known) return {404, {}, "there is no such page; / lists those there are\n", {}};
     if (request.method != "GET" && request.method != "HEAD")
       return {405, {}, "this page can only be read: GET or HEAD\n", "GET, HEAD"};
+    if (!caller && request.path != "/healthz" && request.path != "/readyz") return unauthorised();
     if (request.path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(), {}};
-    if (request.path == "/healthz") return health(engine_.fatal());
+    if (request.path == "/healthz") {
+      const auto fatal = engine_.fatal();
+      return health(fatal.empty() || caller ? fatal : "stopped");
+    }
     if (request.path == "/readyz") {
       std::string why_not;
-      return engine_.ready(&why_not) ? health({}) : health(why_not);
+      return engine_.ready(&why_not) ? health({}) : health(caller ? why_not : "not ready");
     }
     return index();
   }
@@ -59,6 +101,31 @@ class Pages {
   static Response health(const std::string& problem) {
     if (problem.empty()) return {200, {}, "ok\n", {}};
     return {503, {}, problem + "\n", {}};
+  }
+
+  /// A browser cannot send a token with every request: it keeps it in a cookie that no script can read.
+  void add_session_pages() {
+    const auto cookie = [](const std::string& value, const char* more) {
+      return std::pair<std::string, std::string>(
+          "Set-Cookie", std::string(Access::kCookie) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict" + more);
+    };
+    router_.get("/session", "Who calls, and what that role may do", [](Call& call) {
+      return json_response(boost::json::object{{"name", call.caller->name}, {"role", name_of(call.caller->role)}});
+    });
+    router_.post_open("/session", "Takes a token, and gives a browser a cookie with it", [this, cookie](Call& call) {
+      const auto* token = call.body.if_contains("token");
+      if (token == nullptr || !token->is_string()) throw Refused(400, "say which: {\"token\": \"…\"}");
+      const auto caller = access_.of_token(token->as_string());
+      if (!caller) throw Refused(401, "this token is not known here");
+      auto response = json_response(boost::json::object{{"name", caller->name}, {"role", name_of(caller->role)}});
+      response.headers.push_back(cookie(std::string(token->as_string()), ""));
+      return response;
+    });
+    router_.post_open("/session/end", "Takes the cookie back", [cookie](Call&) {
+      auto response = json_response(boost::json::object{});
+      response.headers.push_back(cookie("", "; Max-Age=0"));
+      return response;
+    });
   }
 
   Response index() const {
@@ -79,15 +146,19 @@ class Pages {
 
   engine::Engine& engine_;
   const std::string version_;
+  const bool open_network_;
   Metrics metrics_;
+  Access access_;
   Events events_;
+  Taps taps_;
+  History history_;
   Router router_;
 };
 
 }  // namespace
 
-Handler pages(engine::Engine& engine, std::string version) {
-  return [pages = std::make_shared<Pages>(engine, std::move(version))](const Request& request) {
+Handler pages(engine::Engine& engine, std::string version, bool open_network) {
+  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network)](const Request& request) {
     return pages->answer(request);
   };
 }

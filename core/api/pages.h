@@ -8,7 +8,8 @@
 
 namespace weir::api {
 
-/// The engine outlives the handler. `version` is Weir's own.
-Handler pages(engine::Engine& engine, std::string version);
+/// The engine outlives the handler. `version` is Weir's own. `open_network`: it listens beyond this machine, so that
+/// who needs no token, because there are none, may read and no more.
+Handler pages(engine::Engine& engine, std::string version, bool open_network = false);
 
 }  // namespace weir::api

@@ -58,6 +58,26 @@ json::object read_body(const Request& request) {
   return value.as_object();
 }
 
+/// A name that is mistyped would be passed over, and the answer be another than was asked for.
+void check_query(std::string_view query, std::string_view known) {
+  const auto is_known = [&](std::string_view name) {
+    for (auto rest = known; !rest.empty();) {
+      const auto end = std::min(rest.find(' '), rest.size());
+      if (rest.substr(0, end) == name) return true;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+  };
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    const auto name = query.substr(0, std::min(query.find('='), end));
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (name.empty() || is_known(name)) continue;
+    throw Refused(400, "there is no parameter '" + std::string(name) + "' here" +
+                           (known.empty() ? ": this page takes none" : "; there are: " + std::string(known)));
+  }
+}
+
 template <class Work>
 Response refusing(const Work& work) {
   try {
@@ -68,12 +88,22 @@ Response refusing(const Work& work) {
     return json_error(404, error.what());
   } catch (const std::invalid_argument& error) {
     return json_error(404, error.what());
+  } catch (const std::exception& error) {
+    return json_error(500, error.what());
   }
 }
 
 }  // namespace
 
-Response Router::answer(const Request& request) const {
+Response unauthorised() {
+  auto response = json_error(
+      401,
+      "a token is needed: Authorization: Bearer TOKEN; `weir token add NAME --role viewer` on the machine makes one");
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+Response Router::answer(const Request& request, const std::optional<Caller>& caller) const {
   std::vector<std::string> path;
   for (const auto part : segments(std::string_view(request.path).substr(kRoot.size()))) {
     auto plain = decoded(part);
@@ -84,17 +114,23 @@ Response Router::answer(const Request& request) const {
   std::string allowed;
   for (const auto& route : routes_) {
     auto values = match(route.pattern, path);
-    if (!values) continue;
+    if (!values || (!caller && !route.open)) continue;
     if (route.method != method) {
       allowed += (allowed.empty() ? "" : ", ") + (route.method == "GET" ? std::string("GET, HEAD") : route.method);
       continue;
     }
     return refusing([&] {
-      Call call{request, std::move(*values), Query(request.query), {}, request.remote};
+      if (method != "GET" && !route.open && caller->role != Role::op)
+        throw Refused(403,
+                      "this takes a token with the role operator: `weir token add NAME --role operator` makes one");
+      const bool named = caller && !caller->name.empty();
+      Call call{request, std::move(*values), Query(request.query), {}, named ? caller->name : request.remote, caller};
+      check_query(request.query, route.query);
       if (method != "GET") call.body = read_body(request);
       return route.page(call);
     });
   }
+  if (!caller) return unauthorised();
   if (allowed.empty()) return json_error(404, "there is no such page; /api/v1/openapi.json lists those there are");
   auto refused = json_error(405, "this page takes " + allowed);
   refused.allow = std::move(allowed);

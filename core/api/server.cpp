@@ -149,7 +149,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       });
       return;
     }
-    if (response.stream && request.method() != http::verb::head) return begin_stream(std::move(response));
+    if (response.stream && request.method() != http::verb::head) {
+      if (common_.streaming.size() < common_.options.max_streams) return begin_stream(std::move(response));
+      response = {503, {}, "too many clients listen already\n"};
+    }
     write(std::move(response), request.version(), request.keep_alive(), request.method() == http::verb::head);
   }
 
@@ -384,10 +387,11 @@ class Server::Listener {
   void open(const tcp::endpoint& endpoint) {
     const auto where = authority(endpoint.address().to_string(), endpoint.port());
     common_.loopback = endpoint.address().is_loopback();
-    if (!common_.loopback && !common_.options.allow_unauthenticated_network)
+    if (!common_.loopback && !common_.options.allow_unauthenticated_network && !common_.options.authenticated)
       throw std::runtime_error("will not listen on " + where +
-                               ": there is no authentication yet, so whoever reaches this address could read what "
-                               "flows; listen on 127.0.0.1, or say " +
+                               ": there are no tokens yet, so whoever reaches this address could read and steer what "
+                               "flows; make one with `weir token add NAME --role operator`, or listen on 127.0.0.1, "
+                               "or say " +
                                kAllowNetworkOption + " if the network is closed");
     beast::error_code error;
     const auto check = [&] {

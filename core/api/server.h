@@ -20,10 +20,12 @@ struct Options {
   Endpoint listen;
   /// Anyone who reaches a port beyond loopback can use it: it takes this word to open one.
   bool allow_unauthenticated_network = false;
+  bool authenticated = false;                                    ///< or the handler to ask everybody for a token
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< for a whole request, and again for its answer
   std::uint32_t max_header = 8 * 1024;
   std::uint64_t max_body = 64 * 1024;
   std::size_t max_connections = 256;
+  std::size_t max_streams = 128;      ///< of those connections; the rest stays for questions
   std::size_t max_waiting = 1 << 20;  ///< bytes that wait for a client of a stream: beyond, it is hung up on
 };
 

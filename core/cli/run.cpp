@@ -13,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "api/access.h"
 #include "api/assets.h"
 #include "api/live.h"
 #include "api/pages.h"
@@ -149,8 +150,11 @@ int run(const RunOptions& options) {
       api::Options api_options;
       api_options.listen = api::parse_endpoint(options.listen);
       api_options.allow_unauthenticated_network = options.allow_network;
+      const auto& listen = api_options.listen;
+      const bool open_network = !api::names_loopback(api::authority(listen.host, listen.port));
+      api_options.authenticated = api::Access(options.data).required();
       server = std::make_unique<api::Server>(
-          api::with_ui(api::pages(engine, WEIR_VERSION), api::Assets(api::ui_directory())), api_options);
+          api::with_ui(api::pages(engine, WEIR_VERSION, open_network), api::Assets(api::ui_directory())), api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
     }
   } catch (const std::invalid_argument& error) {

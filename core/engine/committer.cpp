@@ -204,6 +204,7 @@ void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair
     lock.lock();
   }
   committing_ = false;
+  cuts_durable_ = cuts_;
   end_stops();
   quiet_.notify_all();
 }

@@ -178,11 +178,11 @@ void Connection::gather_retries(Taken& taken) const {
   taken.batch = std::move(batch);
 }
 
-Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count) {
+Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, std::uint64_t below) {
   Taken taken;
   if (retries_alone_ > 0) max_count = 1;
   for (auto& [sequence, retry] : retry_) {
-    if (taken.sequences.size() >= max_count) break;
+    if (taken.sequences.size() >= max_count || sequence >= below) break;
     if (retry.in_flight || retry.entry.due > now) continue;
     if (retry.entry.offset != 0 && !taken.sequences.empty()) break;  // only the first of a session may begin midway
     if (!retry.batch) {  // neighbours lie in the same row of the store, and are read together
@@ -236,12 +236,58 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
     if (strict || retry_.size() >= kMaxRetries) return {};
   }
   if (taken_ >= limit()) return {};
+  return take_log(limit(), max_count, max_bytes);
+}
 
+Taken Connection::take_below(std::int64_t now, std::uint64_t below, std::uint32_t max_count, std::uint64_t max_bytes) {
+  for (auto& flight : flights_) {
+    if (flight->state != Flight::State::waiting || flight->first + flight->count > below) continue;
+    flight->state = Flight::State::running;
+    return make(flight);
+  }
+  if (auto taken = take_retries(now, max_count, below); taken.flight) return taken;
+  const auto end = std::min(below, next_);
+  return taken_ < end ? take_log(end, max_count, max_bytes) : Taken{};
+}
+
+std::vector<QueueEntry> Connection::collect(std::uint64_t first, std::uint32_t limit) const {
+  std::vector<QueueEntry> found;
+  auto held = held_.lower_bound(first);
+  auto retry = retry_.lower_bound(first);
+  while (found.size() < limit && (held != held_.end() || retry != retry_.end())) {
+    if (retry == retry_.end() || (held != held_.end() && held->first < retry->first)) {
+      found.push_back({held++->first, QueueEntry::State::held, 0, 0, nullptr, 0});
+      continue;
+    }
+    const auto& [sequence, put_aside] = *retry++;
+    found.push_back({sequence, put_aside.in_flight ? QueueEntry::State::active : QueueEntry::State::retry,
+                     put_aside.entry.attempts, put_aside.entry.due, put_aside.batch, put_aside.index});
+  }
+  auto position = std::max(first, cursor_);
+  auto at = std::upper_bound(segments_.begin(), segments_.end(), position,
+                             [](std::uint64_t wanted, const Segment& s) { return wanted < s.end(); });
+  auto flight = flights_.begin();
+  for (; at != segments_.end(); ++at) {
+    for (position = std::max(position, at->first); position < at->end(); ++position) {
+      if (found.size() >= limit) return found;
+      while (flight != flights_.end() && (*flight)->first + (*flight)->count <= position) ++flight;
+      const bool taken = flight != flights_.end() && (*flight)->first <= position;
+      const bool active = taken && (*flight)->state != Flight::State::waiting;
+      found.push_back({position, active ? QueueEntry::State::active : QueueEntry::State::queued,
+                       taken ? (*flight)->attempts : 0, taken && !active ? (*flight)->due : 0, at->batch,
+                       at->offset + static_cast<std::uint32_t>(position - at->first)});
+    }
+  }
+  return found;
+}
+
+/// What no session has taken yet, below `end`.
+Taken Connection::take_log(std::uint64_t end, std::uint32_t max_count, std::uint64_t max_bytes) {
   // How many entries make max_bytes; what is on disk counts by the piece.
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
   auto at = segment_of(taken_);
-  const auto most = std::min<std::uint64_t>(max_count, limit() - taken_);
+  const auto most = std::min<std::uint64_t>(max_count, end - taken_);
   for (; at != segments_.end() && count < most && bytes < max_bytes; ++at) {
     const auto skip = std::max(at->first, taken_) - at->first;
     if (!at->batch) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,6 +58,21 @@ struct Taken {
   void read(std::uint32_t connection, store::Store& store);
 };
 
+/// A FlowFile that a connection has now.
+struct QueueEntry {
+  enum class State { queued, active, held, retry };
+  std::uint64_t sequence = 0;
+  State state = State::queued;
+  std::uint32_t attempts = 0;
+  std::int64_t due = 0;   ///< of one in retry
+  store::BatchRef batch;  ///< null: only on disk, or held
+  std::uint32_t index = 0;
+};
+
+/// Sees what enters a connection, from sequence `first` on, under the engine's lock: quick, and no call to the engine.
+using ConnectionTap =
+    std::function<void(std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset, std::uint32_t count)>;
+
 class Connection {
  public:
   struct Retry {
@@ -75,6 +91,7 @@ class Connection {
   Instance* from = nullptr;
   Instance* to = nullptr;
   bool durable_only = false;  ///< its consumer sees only what a durable epoch holds
+  ConnectionTap tap;          ///< empty unless somebody watches
 
   /// Takes over what the recovered epoch knew. Held entries are queued again, as retries that are due.
   void recover(const store::RecoveredConnection& recovered);
@@ -88,6 +105,13 @@ class Connection {
   std::int64_t next_due() const;
   /// Takes up to `max_count` entries and `max_bytes` bytes (at least one entry). Empty if there is none.
   Taken take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict);
+  /// The same for an operator: entries below `below`, whoever waits for what; of the retry set, those due at `now`.
+  Taken take_below(std::int64_t now, std::uint64_t below, std::uint32_t max_count, std::uint64_t max_bytes);
+  /// Up to `limit` of the entries that are here, from sequence `first` on.
+  std::vector<QueueEntry> collect(std::uint64_t first, std::uint32_t limit) const;
+  bool alive(std::uint64_t sequence) const {
+    return (sequence >= cursor_ && sequence < next_) || held_.contains(sequence) || retry_.contains(sequence);
+  }
   /// Puts what was missing and has been read in its place.
   void complete(Taken& taken);
   /// The next flight to settle: the oldest, if it is finished.
@@ -148,7 +172,8 @@ class Connection {
   std::uint64_t first_not_done() const;
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
   std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }
-  Taken take_retries(std::int64_t now, std::uint32_t max_count);
+  Taken take_retries(std::int64_t now, std::uint32_t max_count, std::uint64_t below = ~std::uint64_t{0});
+  Taken take_log(std::uint64_t end, std::uint32_t max_count, std::uint64_t max_bytes);
   Taken make(std::shared_ptr<Flight> flight);
   void gather(Taken& taken) const;
   void gather_retries(Taken& taken) const;

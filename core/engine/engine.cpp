@@ -315,6 +315,7 @@ std::uint64_t Engine::replay(const store::Place& place) {
   if (!started_ || stopping_ || !fatal_.empty()) throw std::runtime_error("Weir is stopping: nothing is replayed");
   const auto as = connection.push(replay.batch, 0, 1, replay.batch->items.at(0).size);
   if (options_.tap) options_.tap(connection, *replay.batch, 0, 1);
+  if (connection.tap) connection.tap(as, replay.batch, 0, 1);
   store::add_coalescing(lineage_, store::replay_event(replay, as, clock_->now()));
   touch(true);
   consider(*connection.to);

@@ -8,7 +8,8 @@
 //
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
-//   operate.cpp    what an operator does         test_control.cpp  what a test does: time, input
+//   operate.cpp    start and stop of a processor    queue.cpp      an operator at queues and state
+//   test_control.cpp  what a test does: time, input
 
 #include <atomic>
 #include <condition_variable>
@@ -54,6 +55,30 @@ class NotNow : public std::runtime_error {
 };
 
 enum class Operation { start, stop, run_once };
+
+/// What a queue has, oldest first.
+struct QueueListing {
+  std::vector<QueueEntry> entries;  ///< each with its batch
+  bool more = false;
+};
+
+struct StateListing {
+  struct Entry {
+    std::string key;
+    std::string value;     ///< its begin
+    std::size_t size = 0;  ///< of all of it
+  };
+  std::vector<Entry> entries;
+  std::size_t total = 0;
+  bool more = false;
+};
+
+/// What became of FlowFiles that were to be sent back to where they failed.
+struct Redriven {
+  std::uint64_t redriven = 0;
+  std::uint64_t kept = 0;                   ///< those that do not say where they failed, or whose place is gone
+  std::map<std::string, std::uint64_t> to;  ///< how many, by connection
+};
 
 /// A message for the operator.
 struct Bulletin {
@@ -131,6 +156,26 @@ class Engine {
   void operate(const std::string& flow, const std::string& processor, Operation operation, const std::string& who,
                std::uint32_t flowfiles = 1);
 
+  // For an operator, from any thread but a processor's. Those that change something return once that is durable. All
+  // throw std::invalid_argument for a connection or processor that there is not; those that change something, NotNow.
+
+  /// Up to `limit` FlowFiles of a queue, from sequence `first` on, as they are now. Reads from the disk what is only
+  /// there. Throws store::IoError.
+  QueueListing queue(const std::string& connection, std::uint64_t first, std::uint32_t limit);
+  /// Drops what waits with a sequence below `below`, each with a DROP event; returns how many. Those that a session has
+  /// now, or holds, are not dropped.
+  std::uint64_t drop_queued(const std::string& connection, std::uint64_t below, const std::string& who);
+  /// Sends the oldest `limit` FlowFiles of a queue back to where they failed, as their error.* attributes say, without
+  /// these. The consumer must be stopped.
+  Redriven redrive(const std::string& connection, std::uint64_t limit, const std::string& who);
+  /// State after the key `after`, of each value the first `most_bytes`.
+  StateListing state(const std::string& flow, const std::string& processor, const std::string& after,
+                     std::uint32_t limit, std::size_t most_bytes);
+  /// The processor must be stopped. Returns how many entries it had.
+  std::uint64_t clear_state(const std::string& flow, const std::string& processor, const std::string& who);
+  /// Shows `tap` what enters a connection from now on; empty: nobody watches any more. One a connection.
+  void set_tap(const std::string& connection, ConnectionTap tap);
+
   // For Instance, from any thread.
   void wake(Instance& instance);
   void report(const Instance* instance, abi::Level level, std::string message);
@@ -191,6 +236,16 @@ class Engine {
   void go_on_stopping(Instance& instance);
   void end_stops();
   void destroy_processor(Instance& instance, abi::Processor* processor);
+
+  // queue.cpp
+  Connection& connection_of(const std::string& id);
+  void check_up() const;
+  void wait_durable(Lock& lock);
+  SessionInput input_of(Instance& instance, const Connection& connection, Taken& taken) const;
+  void settle_for_operator(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
+                           Prepared prepared);
+  Connection* where_it_failed(const Connection& connection, const abi::Item& item);
+  std::uint64_t send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result);
 
   // test_control.cpp
   bool at_rest() const;
@@ -266,6 +321,7 @@ class Engine {
   std::uint32_t active_ = 0;      ///< posted or running, of all instances
   std::uint64_t epoch_number_ = 0;
   std::uint64_t cuts_ = 0;             ///< those that found nothing to write count too
+  std::uint64_t cuts_durable_ = 0;     ///< of those
   std::uint32_t operator_number_ = 0;  ///< under which the store keeps what an operator stopped
   StateChanges stop_changes_;          ///< of that, since the last cut
   bool up_ = false;                    ///< start() is through

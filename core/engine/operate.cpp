@@ -59,7 +59,7 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
                      std::uint32_t flowfiles) {
   auto& instance = instance_of(flow, processor);  // they stay what they are as long as the engine lives
   Lock lock(mutex_);
-  if (!up_ || stopping_ || !fatal_.empty()) throw NotNow("Weir is starting or stopping: try again when it runs");
+  check_up();
   using Status = Instance::Status;
   const bool is_stopped = instance.status == Status::stopped;
   if (operation == Operation::stop) {
@@ -133,6 +133,10 @@ void Engine::end_stops() {
     auto& instance = *each;
     if (instance.status != Instance::Status::stopping || instance.active != 0 || instance.in_start) continue;
     if (instance.stop_cut == 0 || instance.stop_cut > cuts_) continue;
+    if (!instance.held.empty() && !instance.stop_flushed) {  // the epoch was too far on to ask it
+      go_on_stopping(instance);
+      continue;
+    }
     instance.stop_cut = 0;
     auto* processor = std::exchange(instance.processor, nullptr);
     ++instance.active;  // Engine::stop() waits for it

@@ -307,6 +307,7 @@ void SessionBuilder::reject(std::uint32_t handle, abi::Text message) {
   set_text("error.kind", "rejected");
   set_text("error.message", view(message));
   set_text("error.processor", in_.processor_name);
+  set_text("error.connection", in_.connection_id);
   set_text("error.time", std::to_string(in_.now / 1'000'000));
   transfer(handle, in_.failure);
 }

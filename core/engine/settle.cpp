@@ -51,6 +51,7 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
     auto& connection = *connections[i];
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
     if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);
+    if (connection.tap) connection.tap(first, output.batch, output.offset, output.count);
     if (instance.is_source()) places.emplace_back(connection.number(), first);
     for (auto& row : output.rows) {
       auto mine = i + 1 == connections.size() ? std::move(row) : row;

@@ -126,6 +126,18 @@ TEST_CASE_FIXTURE(Flow, "a client that does not read is hung up on, and the othe
   CHECK(read < 1'000);
 }
 
+TEST_CASE_FIXTURE(Flow, "clients that listen leave room for those that ask") {
+  auto options = any_free_port();
+  options.max_streams = 2;
+  Served served(run, options);
+  EventStream one(served.port, "/api/v1/events");
+  EventStream two(served.port, "/api/v1/events");
+  REQUIRE(one.next("snapshot"));
+  REQUIRE(two.next("snapshot"));
+  CHECK(http(served.port, "GET", "/api/v1/events").status == 503);
+  CHECK(served.status_of("/status") == 200);
+}
+
 TEST_CASE_FIXTURE(Flow, "the server stops with clients that listen") {
   auto served = std::make_unique<Served>(run);
   EventStream stream(served->port, "/api/v1/events");

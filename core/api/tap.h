@@ -1,0 +1,70 @@
+#pragma once
+// A live tap: a sample of what enters a connection, to those who look, and no cost when nobody does.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/http.h"
+#include "engine/engine.h"
+
+namespace weir::api {
+
+/// Safe to use from any thread.
+class Taps {
+ public:
+  static constexpr std::uint64_t kMostRate = 50;  ///< FlowFiles a second to one client
+
+  /// The engine outlives it.
+  explicit Taps(engine::Engine& engine) : engine_(engine) {}
+  ~Taps();
+  Taps(const Taps&) = delete;
+  Taps& operator=(const Taps&) = delete;
+
+  /// The answer to a client that wants to see up to `rate` FlowFiles a second, for a few minutes. Everything that
+  /// listens must have gone before the end of Taps. Throws std::invalid_argument: there is no such connection.
+  Response listen(const std::string& connection, std::uint64_t rate, std::size_t preview);
+
+ private:
+  struct Sample {
+    std::uint64_t sequence;
+    store::BatchRef batch;
+    std::uint32_t index;
+  };
+  /// What the engine fills, under its lock; the mutex is for moments only.
+  struct Watch {
+    std::mutex mutex;
+    std::vector<Sample> samples;  ///< since the last round; bounded
+    std::uint64_t passed = 0;     ///< in all
+  };
+  struct Client {
+    std::string connection;
+    std::shared_ptr<Outlet> outlet;
+    std::uint64_t rate;
+    std::size_t preview;
+    std::uint64_t passed_before;
+    double credit = 0;  ///< FlowFiles that may be sent now
+    std::chrono::steady_clock::time_point end;
+  };
+  class Subscription;
+
+  void loop();
+  void round();
+  void leave(const std::shared_ptr<Client>& client);
+
+  engine::Engine& engine_;
+  std::mutex mutex_;  ///< of what follows; the engine's and a watch's may be taken under it
+  std::condition_variable changed_;
+  std::map<std::string, std::shared_ptr<Watch>> watches_;  ///< by connection
+  std::vector<std::shared_ptr<Client>> clients_;
+  bool over_ = false;
+  std::thread thread_;  ///< from the first tap on
+};
+
+}  // namespace weir::api

@@ -1,0 +1,314 @@
+// What an operator sees of a queue, and does to it: looks into it, drops what waits, sends what failed back to where
+// it failed; and to a processor's state.
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/engine.h"
+#include "store/names.h"
+#include "weir/sql.h"
+
+namespace weir::engine {
+
+namespace {
+
+constexpr std::uint32_t kBatchCount = 1'000;
+constexpr std::uint64_t kBatchBytes = 4 * MiB;
+/// What cannot be sent back is out of the way for so long, in nanoseconds.
+constexpr std::int64_t kPutAside = 10'000'000'000;
+constexpr std::string_view kErrorPrefix = "error.";
+
+std::string_view attribute(const abi::Item& item, std::string_view name) {
+  for (std::uint16_t i = 0; i < item.attribute_count; ++i) {
+    if (view(item.attributes[i].name) == name) return view(item.attributes[i].value);
+  }
+  return {};
+}
+
+/// A copy of the item without what its failure wrote on it; its other attributes point where they did.
+abi::Item without_error(const abi::Item& item, store::Arena& arena) {
+  auto copy = item;
+  auto* list = reinterpret_cast<abi::Attribute*>(
+      arena.allocate(item.attribute_count * sizeof(abi::Attribute), alignof(abi::Attribute)));
+  copy.attributes = list;
+  copy.attribute_count = 0;
+  for (std::uint16_t i = 0; i < item.attribute_count; ++i) {
+    if (!view(item.attributes[i].name).starts_with(kErrorPrefix)) list[copy.attribute_count++] = item.attributes[i];
+  }
+  return copy;
+}
+
+}  // namespace
+
+Connection& Engine::connection_of(const std::string& id) {
+  std::vector<std::string> known;
+  for (auto& connection : connections_) {
+    if (connection->id() == id) return *connection;
+    known.push_back(connection->id());
+  }
+  throw std::invalid_argument(store::unknown_name("connection", id, known));
+}
+
+void Engine::check_up() const {
+  if (!up_ || stopping_ || !fatal_.empty()) throw NotNow("Weir is starting or stopping: try again when it runs");
+}
+
+void Engine::wait_durable(Lock& lock) {
+  const auto cut = cuts_ + 1;
+  touch(true);
+  quiet_.wait(lock, [&] { return cuts_durable_ >= cut || !fatal_.empty() || committer_ended_; });
+  if (cuts_durable_ < cut) throw NotNow("Weir stopped before this was durable: it is not known to have happened");
+}
+
+QueueListing Engine::queue(const std::string& id, std::uint64_t first, std::uint32_t limit) {
+  auto& connection = connection_of(id);
+  QueueListing listing;
+  {
+    const Lock lock(mutex_);
+    listing.entries = connection.collect(first, limit + 1);
+    for (const auto& held : connection.to->held) {
+      if (held.connection != connection.number()) continue;
+      const auto at = std::lower_bound(listing.entries.begin(), listing.entries.end(), held.sequence,
+                                       [](const QueueEntry& entry, std::uint64_t s) { return entry.sequence < s; });
+      if (at == listing.entries.end() || at->sequence != held.sequence) continue;
+      at->batch = held.batch;
+      at->index = held.index;
+    }
+  }
+  if (listing.entries.size() > limit) {
+    listing.more = true;
+    listing.entries.resize(limit);
+  }
+  auto& entries = listing.entries;
+  bool any_read = false;
+  for (std::size_t begin = 0; begin < entries.size();) {
+    auto end = begin + 1;
+    if (entries[begin].batch) {
+      begin = end;
+      continue;
+    }
+    while (end < entries.size() && !entries[end].batch && entries[end].sequence == entries[end - 1].sequence + 1) ++end;
+    const auto batch =
+        store_.read(connection.number(), entries[begin].sequence, static_cast<std::uint32_t>(end - begin));
+    for (auto i = begin; i < end; ++i) {
+      entries[i].batch = batch;
+      entries[i].index = static_cast<std::uint32_t>(i - begin);
+    }
+    any_read = true;
+    begin = end;
+  }
+  if (any_read) {  // what has left the queue meanwhile may have left the disk before it was read
+    const Lock lock(mutex_);
+    std::erase_if(entries, [&](const QueueEntry& entry) { return !connection.alive(entry.sequence); });
+  }
+  return listing;
+}
+
+SessionInput Engine::input_of(Instance& instance, const Connection& connection, Taken& taken) const {
+  SessionInput input;
+  input.now = clock_->now();
+  input.processor_name = instance.definition().name;
+  input.routed = &instance.routed;
+  input.batch = taken.batch;
+  input.offset = taken.offset;
+  input.count = taken.flight->count;
+  input.first_sequence = taken.flight->first;
+  input.first_offset = taken.flight->offset;
+  input.sequences = std::move(taken.sequences);
+  input.connection = connection.number();
+  input.connection_id = connection.id();
+  input.durable_cursor = connection.durable_cursor();
+  return input;
+}
+
+void Engine::settle_for_operator(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
+                                 Prepared prepared) {
+  const auto unavailable = instance.unavailable;  // that somebody drops what waits does not bring the far side back
+  const auto failures = instance.failures;
+  const auto last_success = instance.statistics.last_success;
+  if (flight->retries.empty()) {
+    flight->state = Flight::State::finished;
+    prepared_[flight.get()] = std::move(prepared);
+    settle_finished(instance, connection);
+  } else {
+    settle(instance, &connection, flight, prepared);
+  }
+  instance.unavailable = unavailable;
+  instance.failures = failures;
+  instance.statistics.last_success = last_success;
+}
+
+std::uint64_t Engine::drop_queued(const std::string& id, std::uint64_t below, const std::string& who) {
+  auto& connection = connection_of(id);
+  auto& instance = *connection.to;
+  const auto reason = "dropped by " + who;
+  Lock lock(mutex_);
+  check_up();
+  if (instance.definition().exactly_once)
+    throw NotNow(instance.full_name() +
+                 " delivers exactly once and counts what it has seen of this queue: nothing may be taken out of it");
+  std::uint64_t dropped = 0;
+  while (true) {
+    auto taken = connection.take_below(std::numeric_limits<std::int64_t>::max(), below, kBatchCount, kBatchBytes);
+    if (!taken.flight) break;
+    if (!read_back(connection, taken, lock)) throw std::runtime_error(fatal_);
+    const auto attempts = std::move(taken.attempts);
+    const auto input = input_of(instance, connection, taken);
+    lock.unlock();
+    auto session = std::make_unique<SessionBuilder>(input, nullptr, nullptr);
+    for (std::uint32_t i = 0; i < input.count; ++i) session->drop(i, to_text(reason));
+    session->finish();
+    auto prepared = prepare(instance, std::move(session), attempts, 0);
+    lock.lock();
+    dropped += input.count;
+    settle_for_operator(instance, connection, taken.flight, std::move(prepared));
+  }
+  if (dropped == 0) return 0;
+  report_unlocked(instance, abi::Level::warning,
+                  std::to_string(dropped) + " FlowFiles of " + connection.id() + " " + reason, lock);
+  wait_durable(lock);
+  return dropped;
+}
+
+Connection* Engine::where_it_failed(const Connection& connection, const abi::Item& item) {
+  const auto& flow = connection.from->flow_definition().name;
+  const auto wanted = attribute(item, "error.connection");
+  const auto processor = attribute(item, "error.processor");
+  if (processor.empty()) return nullptr;
+  Connection* found = nullptr;
+  for (auto& candidate : connections_) {
+    if (candidate->to->flow_definition().name != flow || candidate->to->definition().name != processor) continue;
+    if (candidate->id() == wanted) return candidate.get();
+    if (found != nullptr && wanted.empty()) return nullptr;  // it may have been any of several
+    found = candidate.get();
+  }
+  return found;
+}
+
+Redriven Engine::redrive(const std::string& id, std::uint64_t limit, const std::string& who) {
+  auto& connection = connection_of(id);
+  auto& instance = *connection.to;
+  Redriven result;
+  Lock lock(mutex_);
+  check_up();
+  // So that nothing else is under way, and what leaves here and what arrives there is one epoch's.
+  if (instance.status != Instance::Status::stopped)
+    throw NotNow("stop " + instance.full_name() + " first: what waits for it can be sent back then");
+  if (instance.definition().exactly_once)
+    throw NotNow(instance.full_name() + " delivers exactly once: nothing may be taken out of its queue");
+  const auto below = connection.next();
+  while (result.redriven < limit) {
+    const auto most = std::min<std::uint64_t>(kBatchCount, limit - result.redriven);
+    auto taken = connection.take_below(clock_->now(), below, static_cast<std::uint32_t>(most), kBatchBytes);
+    if (!taken.flight) break;
+    if (!read_back(connection, taken, lock)) throw std::runtime_error(fatal_);
+    if (send_back(connection, taken, who, result) == 0) break;
+  }
+  if (result.redriven == 0) return result;
+  report_unlocked(instance, abi::Level::info,
+                  std::to_string(result.redriven) + " FlowFiles of " + connection.id() + " redriven by " + who, lock);
+  wait_durable(lock);
+  return result;
+}
+
+/// Ends what was taken here, and puts what failed elsewhere where it failed. Returns how many went; the rest stays.
+std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result) {
+  auto& instance = *connection.to;
+  const auto attempts = std::move(taken.attempts);
+  const auto input = input_of(instance, connection, taken);
+  auto session = std::make_unique<SessionBuilder>(input, nullptr, nullptr);
+  struct Way {
+    std::shared_ptr<store::Batch> batch = std::make_shared<store::Batch>();
+    std::shared_ptr<store::Arena> arena = std::make_shared<store::Arena>();
+    std::vector<std::vector<std::uint64_t>> parents;
+    std::uint64_t bytes = 0;
+  };
+  std::map<Connection*, Way> ways;
+  std::uint64_t gone = 0;
+  for (std::uint32_t i = 0; i < input.count; ++i) {
+    const auto& item = input.batch->items[input.offset + i];
+    auto* target = where_it_failed(connection, item);
+    if (target == nullptr) {
+      session->penalize(i, kPutAside);
+      ++result.kept;
+      continue;
+    }
+    session->drop(i, {});
+    auto& way = ways[target];
+    way.batch->items.push_back(without_error(item, *way.arena));
+    way.parents.push_back({session->sequence(i)});
+    way.bytes += item.size;
+    ++gone;
+  }
+  session->finish();
+  auto prepared = prepare(instance, std::move(session), attempts, 0);
+  prepared.ends.clear();  // they go on, and so do not end here
+  settle_for_operator(instance, connection, taken.flight, std::move(prepared));
+  for (auto& [target, way] : ways) {
+    way.batch->arenas = input.batch->arenas;
+    way.batch->arenas.push_back(std::move(way.arena));
+    const auto count = static_cast<std::uint32_t>(way.batch->items.size());
+    store::LineageRow row;
+    row.type = store::EventType::route;
+    row.processor = instance.number();
+    row.in_connection = connection.number();
+    row.time = input.now;
+    row.bytes = way.bytes;
+    row.details = "redriven by " + who;
+    store::encode_merge(row, way.parents);
+    row.out_connection = target->number();
+    row.out_count = count;
+    row.out_first = target->push(way.batch, 0, count, way.bytes);
+    if (target->tap) target->tap(row.out_first, way.batch, 0, count);
+    result.to[target->id()] += count;
+    result.redriven += count;
+    store::add_coalescing(lineage_, std::move(row));
+    consider(*target->to);
+  }
+  return gone;
+}
+
+StateListing Engine::state(const std::string& flow, const std::string& processor, const std::string& after,
+                           std::uint32_t limit, std::size_t most_bytes) {
+  auto& instance = instance_of(flow, processor);
+  StateListing listing;
+  const Lock lock(mutex_);
+  listing.total = instance.state.size();
+  auto at = after.empty() ? instance.state.begin() : instance.state.upper_bound(after);
+  for (; at != instance.state.end(); ++at) {
+    if (listing.entries.size() == limit) {
+      listing.more = true;
+      break;
+    }
+    listing.entries.push_back({at->first, at->second.substr(0, most_bytes), at->second.size()});
+  }
+  return listing;
+}
+
+std::uint64_t Engine::clear_state(const std::string& flow, const std::string& processor, const std::string& who) {
+  auto& instance = instance_of(flow, processor);
+  StateMap old;
+  Lock lock(mutex_);
+  check_up();
+  if (instance.status != Instance::Status::stopped)
+    throw NotNow("stop " + instance.full_name() + " first: its state is its own while it runs");
+  old.swap(instance.state);
+  lock.unlock();
+  StateChanges changes;  // made without the lock: there may be many
+  for (const auto& [key, value] : old) changes.emplace_hint(changes.end(), key, std::nullopt);
+  lock.lock();
+  instance.changed_state.swap(changes);  // if it was started meanwhile, it began with none, and what it set counts
+  for (auto& [key, value] : changes) instance.changed_state.insert_or_assign(key, std::move(value));
+  report_unlocked(instance, abi::Level::warning,
+                  "state of " + std::to_string(old.size()) + " entries cleared by " + who, lock);
+  wait_durable(lock);
+  return old.size();
+}
+
+void Engine::set_tap(const std::string& id, ConnectionTap tap) {
+  auto& connection = connection_of(id);
+  const Lock lock(mutex_);
+  connection.tap = std::move(tap);
+}
+
+}  // namespace weir::engine
