@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <functional>
 #include <iostream>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "cli/data.h"
 #include "cli/new_processor.h"
 #include "cli/processors.h"
+#include "cli/remote.h"
 #include "cli/run.h"
 #include "cli/schema.h"
 #include "cli/test.h"
@@ -134,6 +136,9 @@ int main(int argc, char** argv) {
   auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
   check_command->add_option("data", data, "The data directory")->required();
 
+  std::function<int()> remote_verb;
+  weir::cli::add_remote_verbs(app, remote_verb);
+
   try {
     app.parse(argc, argv);
     if (*run_command && !run_for.empty()) run.run_for = weir::cli::parse_duration("--for", run_for);
@@ -141,6 +146,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return weir::cli::answer(app, error);
   }
+  if (remote_verb) return remote_verb();
   if (*run_command) {
     run.plugins = plugins;
     return weir::cli::run(run);

@@ -1,0 +1,42 @@
+#pragma once
+// Asks a running Weir over its HTTP API.
+
+#include <boost/json.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace weir::cli {
+
+/// Where Weir listens, and what to show it.
+struct Remote {
+  std::string url = "http://127.0.0.1:8080";
+  std::string token;  ///< empty: none, or WEIR_TOKEN of the environment
+};
+
+/// Asks one Weir. Every function throws std::runtime_error with what to tell the one who asked: it is not there, or
+/// what it answered.
+class Client {
+ public:
+  /// Throws std::invalid_argument if the URL is none of http.
+  explicit Client(const Remote& remote);
+
+  /// `target` is below /api/v1.
+  boost::json::value get(const std::string& target);
+  boost::json::value post(const std::string& target, const boost::json::object& body = {});
+  /// Reads server-sent events until the server ends them, or `visit` returns false.
+  void listen(const std::string& target,
+              const std::function<bool(std::string_view event, std::string_view data)>& visit);
+
+ private:
+  boost::json::value ask(const std::string& method, const std::string& target, const std::string& body);
+
+  std::string host_;
+  std::string port_;
+  std::string token_;
+};
+
+/// A path's segment, or a query's value, as it stands in a URL.
+std::string encoded(std::string_view text);
+
+}  // namespace weir::cli

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""An operator's verbs on a `weir run` of its own: status, stop, queue, tap, dead letters, redrive, tokens.
+
+Usage: operator_test.py WEIR
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
+PATIENCE = 60  # seconds; a bound, not a wait
+
+FLOW = """\
+flow: op
+defaults: {failure: dead}
+processors:
+  make: {type: GenerateFlowFile, rate: 50/s, content: '{"n": $(seq)}', to: pick}
+  pick: {type: Filter, where: "n % 2 = 0", to: {matched: keep}, drop: unmatched}
+  keep: {type: FileSink, path: out.ndjson, drop: failure}
+  dead: {type: FileSink, path: dead.ndjson, drop: failure}
+"""
+
+
+def eventually(condition):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("did not come about in time")
+
+
+class OperatorTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "op.yaml").write_text(FLOW)
+        self.process = None
+        self.addCleanup(self.stop)
+        self.start()
+
+    def start(self, *arguments):
+        self.log = (self.folder / "log").open("w+")
+        self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", "127.0.0.1:0", *arguments], cwd=self.folder,
+                                        stderr=self.log, stdout=subprocess.DEVNULL)
+
+        def url():
+            if self.process.poll() is not None:
+                raise AssertionError((self.folder / "log").read_text())
+            found = re.search(r"listening on (http://\S+)", (self.folder / "log").read_text())
+            return found and found.group(1)
+
+        self.url = eventually(url)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+    def weir(self, *arguments, answer=None, status=0, token=None):
+        environment = {k: v for k, v in os.environ.items() if k != "WEIR_TOKEN"}
+        if token:
+            environment["WEIR_TOKEN"] = token
+        result = subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
+                                input=answer, cwd=self.folder, env=environment)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        return result.stdout + (result.stderr if status else "")
+
+    def ask(self, verb, *arguments, **more):
+        return self.weir(verb, *arguments, "--url", self.url, **more)
+
+    def state(self, processor):
+        flows = json.loads(self.ask("status", "--json"))["flows"]
+        return next(p for p in flows[0]["processors"] if p["name"] == processor)["status"]
+
+    def test_an_operator_sees_stops_looks_drops_and_starts(self):
+        eventually(lambda: (self.folder / "out.ndjson").exists())
+        self.assertRegex(self.ask("status"), r"op\n.*processor.*\n(.*\n)*\s+keep\s+running")
+        self.assertIn("op/keep: stop", self.ask("stop", "op/keep"))
+        eventually(lambda: self.state("keep") == "stopped")
+        queue = "op/pick/matched/keep"
+        eventually(lambda: len(self.ask("queue", queue, "--json").splitlines()) >= 5)
+        first = json.loads(self.ask("queue", queue, "--json", "--limit", "1"))
+        self.assertEqual(json.loads(first["preview"]["text"])["n"] % 2, 0)
+        self.assertIn("nothing was dropped", self.ask("queue", queue, "--drop", answer="no\n", status=1))
+        self.ask("stop", "op/pick")
+        eventually(lambda: self.state("pick") == "stopped")
+        self.assertRegex(self.ask("queue", queue, "--drop", answer="yes\n"), r"^\d+ dropped")
+        self.assertIn("0 queued", self.ask("queue", queue))
+        self.stop()
+        self.start()
+        self.assertEqual(self.state("keep"), "stopped")  # over a restart
+        self.assertEqual(self.state("make"), "running")
+        self.ask("start", "op")
+        eventually(lambda: self.state("keep") == "running")
+
+    def test_a_tap_shows_what_passes(self):
+        lines = self.ask("tap", "op/make/success/pick", "--limit", "3", "--rate", "50").splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertIn("n", json.loads(json.loads(lines[0])["preview"]["text"]))
+
+    def test_what_does_not_exist_is_named(self):
+        self.assertIn("did you mean", self.ask("stop", "op/kepe", status=1))
+        self.assertIn("expected a connection", self.ask("queue", "op/keep", status=2))
+        self.assertIn("no Weir answers at", self.weir("status", "--url", "http://127.0.0.1:1", status=1))
+        self.assertIn("is no URL", self.weir("status", "--url", "ftp://x", status=2))
+
+    def test_from_the_first_token_on_everybody_needs_one(self):
+        viewer = self.weir("token", "add", "viv").strip()
+        operator = self.weir("token", "add", "oscar", "--role", "operator").strip()
+        self.assertRegex(self.weir("token", "list"), r"viv +viewer .*\noscar +operator ")
+        eventually(lambda: subprocess.run([WEIR, "status", "--url", self.url], capture_output=True, check=False,
+                                          timeout=PATIENCE).returncode == 1)
+        self.assertIn("a token is needed", self.ask("status", status=1))
+        self.assertIn("op", self.ask("status", token=viewer))
+        self.assertIn("role operator", self.ask("stop", "op/keep", token=viewer, status=1))
+        self.ask("stop", "op/keep", token=operator)
+        self.assertIn("stopped by oscar", (self.folder / "log").read_text())
+        for secret in (viewer, operator):
+            self.assertNotIn(secret, (self.folder / "log").read_text())
+            self.assertNotIn(secret, (self.folder / "data" / "tokens.json").read_text())
+        self.weir("token", "remove", "viv")
+        eventually(lambda: subprocess.run([WEIR, "status", "--url", self.url, "--token", viewer], capture_output=True,
+                                          check=False, timeout=PATIENCE).returncode == 1)
+        self.weir("token", "remove", "viv", status=1)
+
+    def test_beyond_this_machine_it_listens_with_tokens_only(self):
+        self.stop()
+        command = [WEIR, "run", "op.yaml", "--data", "other", "--listen", "0.0.0.0:0", "--for", "1s"]
+        refused = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("weir token add NAME --role operator", refused.stderr)
+        self.weir("token", "add", "oscar", "--role", "operator", "--data", "other")
+        allowed = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(allowed.returncode, 0, allowed.stderr)
+        self.assertIn("listening on http://0.0.0.0:", allowed.stderr)
+
+    def test_a_page_of_another_site_can_do_nothing(self):
+        for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Content-Type": "text/plain"}):
+            request = urllib.request.Request(self.url + "/api/v1/flows/op/stop", data=b"{}", method="POST",
+                                             headers={"Content-Type": "application/json", **headers})
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=PATIENCE)
+            self.assertIn(refused.exception.code, (403, 415, 421))
+            refused.exception.close()
+        self.assertEqual(self.state("keep"), "running")
+
+
+if __name__ == "__main__":
+    unittest.main()
