@@ -33,6 +33,7 @@ describe('the layout', () => {
     const layout = layoutGraph(['a', 'b', 'c', 'z', 'y'], all, 'right');
     for (const { id } of all) expect(layout.edges.get(id)?.path, id).toMatch(/^M[-\d.]+,[-\d.]+C/);
     for (const { path } of layout.edges.values()) expect(path).not.toContain('NaN');
+    expect(new Set([...layout.edges.values()].map(({ path }) => path)).size).toBe(all.length); // none hides another
   });
 
   it('leaves room between all processors, also between those that nothing connects', () => {

@@ -130,6 +130,8 @@ describe('what needs attention', () => {
     expect(titles(store)).toEqual([]);
     store.setFlows([flow([processor('a'), stopped], [connection('a', 'b', { queued: 7 })])]);
     expect(titles(store)).toEqual(['b is stopped']);
+    store.setFlows([flow([processor('a'), stopped], [connection('a', 'b', { queued: 1000 })])]);
+    expect(titles(store)).toEqual(['b is stopped']); // and not also that its queue is full
   });
 
   it('forgets old bulletins, and tells errors before warnings', () => {

@@ -31,10 +31,14 @@ export function concerns(
       const title = state.status === 'misconfigured' ? `${state.name} cannot work` : `${state.name} is not ready`;
       list.push({ severity: 'error', title, text: state.message || 'No reason was given.', href });
     } else if (state.status === 'stopped') {
+      told.add(state.name);
       const waiting = queuedAt(flow, state.name);
+      const full = flow.connections.some(({ info, state }) => info.to === processor.name && state.value.full);
       if (waiting > 0) {
-        const text = `${plural(waiting, 'FlowFile')} ${waiting === 1 ? 'waits' : 'wait'} for it.`;
-        list.push({ severity: 'warning', title: `${state.name} is stopped`, text, href });
+        const text =
+          `${plural(waiting, 'FlowFile')} ${waiting === 1 ? 'waits' : 'wait'} for it` +
+          (full ? ', and what comes before it waits, too.' : '.');
+        list.push({ severity: full ? 'error' : 'warning', title: `${state.name} is stopped`, text, href });
       }
     }
   }
@@ -42,6 +46,7 @@ export function concerns(
     const state = connection.state.value;
     if (!state.full && state.fullness < NEARLY_FULL) continue;
     const { from, to } = connection.info;
+    if (told.has(to)) continue; // and why is said already
     // Where several queues in a row are full, the last of them shows who is slow.
     if (state.full && outgoing(flow, to).some(next => next.state.value.full)) continue;
     list.push({

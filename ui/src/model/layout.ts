@@ -9,6 +9,8 @@ export type Direction = 'right' | 'down';
 
 export interface LayoutEdge {
   id: string;
+  /** What is written beside it, in characters: it wants room. */
+  label?: number;
   from: string;
   to: string;
   failure: boolean;
@@ -35,6 +37,9 @@ export interface EdgeShape {
 
 export const NODE_WIDTH = 208;
 export const NODE_HEIGHT = 66;
+/** Between processors that follow one another: wide enough for the names of relationships. */
+const RANK_GAP_RIGHT = 76;
+const RANK_GAP_DOWN = 40;
 
 export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge[], direction: Direction): Layout {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
@@ -42,7 +47,7 @@ export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge
     rankdir: direction === 'right' ? 'LR' : 'TB',
     nodesep: direction === 'right' ? 24 : 30,
     edgesep: 14,
-    ranksep: direction === 'right' ? 70 : 38,
+    ranksep: direction === 'right' ? RANK_GAP_RIGHT : RANK_GAP_DOWN,
     marginx: 4,
     marginy: 4,
     // Its default takes seconds for some hundred processors, and looks no better.
@@ -53,7 +58,12 @@ export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge
 
   const placed = edgesThatPlace(edges);
   for (const edge of placed) {
-    graph.setEdge(edge.from, edge.to, { width: 1, height: 1, weight: edge.failure ? 0 : 2, labelpos: 'c' }, edge.id);
+    graph.setEdge(
+      edge.from,
+      edge.to,
+      { width: 1 + 6 * (edge.label ?? 0), height: 1, weight: edge.failure ? 0 : 2, labelpos: 'c' },
+      edge.id,
+    );
   }
   dagre.layout(graph);
 
@@ -69,10 +79,13 @@ export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge
     layout.nodes.set(id, { x: Math.round(node.x - NODE_WIDTH / 2), y: Math.round(node.y - NODE_HEIGHT / 2) });
   }
   const routed = new Set(placed);
+  const between = new Map<string, number>();
+  const pair = (edge: LayoutEdge) => JSON.stringify([edge.from, edge.to]);
+  for (const edge of placed) between.set(pair(edge), (between.get(pair(edge)) ?? 0) + 1);
   for (const edge of edges) {
     if (routed.has(edge)) {
       const { points } = graph.edge(edge.from, edge.to, edge.id);
-      layout.edges.set(edge.id, smooth(docked(points, layout, edge), direction));
+      layout.edges.set(edge.id, smooth(docked(points, layout, edge, between.get(pair(edge)) === 1), direction));
     } else {
       const shape = curve(layout, edge);
       if (shape !== null) layout.edges.set(edge.id, shape);
@@ -112,14 +125,24 @@ export function betterDirection(
 const at = (value: number) => Math.round(value * 10) / 10;
 
 /** With both ends on those sides of the boxes that face the next bend, as high or as far right as that allows. */
-function docked(points: readonly Point[], layout: Layout, edge: LayoutEdge): Point[] {
+function docked(points: readonly Point[], layout: Layout, edge: LayoutEdge, alone: boolean): Point[] {
   const bends = points.slice(1, -1);
   const from = layout.nodes.get(edge.from);
   const to = layout.nodes.get(edge.to);
   const first = bends[0] ?? points[0];
   const last = bends.at(-1) ?? points.at(-1);
   if (from === undefined || to === undefined || first === undefined || last === undefined) return [...points];
+  // Between neighbouring ranks nothing is in the way but lines between the same two, and dagre's bend for the label may
+  // be anywhere.
+  const right = layout.direction === 'right';
+  const gap = right ? to.x - from.x - NODE_WIDTH : to.y - from.y - NODE_HEIGHT;
+  if (alone && gap > 0 && gap < 1.5 * (right ? RANK_GAP_RIGHT : RANK_GAP_DOWN))
+    return [dock(from, centre(to), layout.direction), dock(to, centre(from), layout.direction)];
   return [dock(from, first, layout.direction), ...bends, dock(to, last, layout.direction)];
+}
+
+function centre(box: Point): Point {
+  return { x: box.x + NODE_WIDTH / 2, y: box.y + NODE_HEIGHT / 2 };
 }
 
 function dock(box: Point, towards: Point, direction: Direction): Point {
@@ -149,7 +172,14 @@ function smooth(points: readonly Point[], direction: Direction): EdgeShape {
       : `C${at(a.x)},${at(a.y + half)} ${at(b.x)},${at(b.y - half)} ${at(b.x)},${at(b.y)}`;
     angle = (right ? 0 : 90) + (half < 0 ? 180 : 0);
   }
-  return { path, label: points[Math.floor(points.length / 2)] ?? first, tip, angle };
+  return { path, label: middle(points), tip, angle };
+}
+
+/** The bend in the middle; of a line without one, half way. */
+function middle(points: readonly Point[]): Point {
+  const a = points[Math.floor((points.length - 1) / 2)] ?? { x: 0, y: 0 };
+  const b = points[Math.ceil((points.length - 1) / 2)] ?? a;
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }
 
 /** From one box to another, whatever lies between. */

@@ -31,7 +31,13 @@ function margins(size: Size, panel: boolean): Margins {
 
 function shapeOf(flow: FlowModel) {
   const nodes = flow.processors.map(processor => processor.name);
-  const edges = flow.connections.map(({ id, failure, info: { from, to } }) => ({ id, from, to, failure }));
+  const edges = flow.connections.map(({ id, failure, info: { from, relationship, to } }) => ({
+    id,
+    from,
+    to,
+    failure,
+    label: relationship === 'success' || failure ? 0 : relationship.length,
+  }));
   return { nodes, edges };
 }
 
