@@ -365,7 +365,8 @@ std::unique_ptr<Store> Store::open(const Options& options) {
   } catch (const DiskFull& error) {
     throw CannotOpen(fmt::format("{}: free some space", error.what()));
   } catch (const std::filesystem::filesystem_error& error) {
-    throw CannotOpen(fmt::format("{}: {}", options.directory.string(), error.code().message()));
+    throw CannotOpen(fmt::format("{} cannot be the data directory: {}: name one that can be made and written",
+                                 options.directory.string(), error.code().message()));
   }
 }
 

@@ -173,6 +173,8 @@ TEST_CASE("a newer format, a foreign database, a file and a directory of somethi
   CHECK_FALSE(std::filesystem::exists(home / "weir.db"));
   CHECK_FALSE(std::filesystem::exists(home / "lock"));
   CHECK(contains(refusal(home / "thesis.tex"), "is not a directory"));
+  CHECK(
+      contains(refusal(home / "thesis.tex" / "data"), "thesis.tex/data cannot be the data directory: Not a directory"));
   CHECK(contains(message_of<CannotOpen>([&] { Provenance provenance(home); }), "is no data directory"));
 }
 
