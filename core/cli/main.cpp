@@ -58,6 +58,8 @@ int main(int argc, char** argv) {
   validate_command->add_option("flows", validate.flows, "Flow files, or folders of them")->required();
   validate_command->add_option("--param", validate.parameters, "NAME=VALUE of a flow's parameter")
       ->allow_extra_args(false);
+  validate_command->add_flag("--connect", validate.connect,
+                             "Also reach for brokers, databases and stores, as the flow logs in; no data is moved");
   add_plugins(validate_command);
 
   weir::cli::TestOptions test;

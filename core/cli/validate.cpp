@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "cli/connect.h"
 #include "plugin/loader.h"
 
 namespace weir::cli {
@@ -129,7 +130,12 @@ int run_validate(const ValidateOptions& options) {
   for (const auto& problem : loaded.result.problems) errors += problem.severity == flow::Severity::error ? 1 : 0;
   const auto warnings = loaded.result.problems.size() - errors;
   if (errors + warnings > 0) fmt::print(stderr, "{}, {}\n", counted(errors, "error"), counted(warnings, "warning"));
-  return loaded.ok ? 0 : 2;
+  if (!loaded.ok || !options.connect) return loaded.ok ? 0 : 2;
+  bool hanging = false;
+  const auto failed = check_connections(loaded.result.flows, loaded.registry, hanging);
+  std::fflush(stderr);
+  if (hanging) _exit(2);  // without the destructors of what a thread still uses
+  return failed == 0 ? 0 : 2;
 }
 
 }  // namespace weir::cli

@@ -14,6 +14,7 @@ struct ValidateOptions {
   std::vector<std::string> plugins;     ///< --plugins
   std::vector<std::string> parameters;  ///< NAME=VALUE
   bool tests_beside = false;            ///< see flow::LoadOptions
+  bool connect = false;                 ///< of `weir validate`: also reach for the far sides
 };
 
 /// Types and flows, with everything that is wrong already written to standard error.
@@ -29,7 +30,7 @@ void load_plugins(const std::vector<std::string>& folders, plugin::Registry& reg
 /// Loads flows for `weir run`, and the plugins that they use. Warnings are written too, and do not stop it.
 void load_flows(const ValidateOptions& options, Loaded& loaded);
 
-/// Returns the exit status: 0 the flows can run (perhaps with warnings), 2 they cannot.
+/// Returns the exit status: 0 the flows can run (perhaps with warnings), 2 they cannot, or a far side is not there.
 int run_validate(const ValidateOptions& options);
 
 }  // namespace weir::cli

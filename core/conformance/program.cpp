@@ -66,6 +66,20 @@ void Program::start(bool until_idle) {
   port_ = 0;
   std::vector<std::string> arguments = {weir(), "run", "flow.yaml", "--data", "data", "--listen", "127.0.0.1:0"};
   if (until_idle) arguments.emplace_back("--until-idle");
+  spawn(std::move(arguments));
+}
+
+int Program::check_connections() {
+  spawn({weir(), "validate", "--connect", "flow.yaml"});
+  const auto deadline = Clock::now() + std::chrono::seconds(40);
+  while (running()) {
+    if (Clock::now() > deadline) fail("weir validate --connect does not end within 40 s");
+    std::this_thread::sleep_for(kPause);
+  }
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+}
+
+void Program::spawn(std::vector<std::string> arguments) {
   std::vector<char*> raw;
   for (auto& argument : arguments) raw.push_back(argument.data());
   raw.push_back(nullptr);
@@ -176,6 +190,20 @@ double Program::metric(const std::string& name, const std::string& label) {
     sum += std::stod(line.substr(line.rfind(' ')));
   }
   return sum;
+}
+
+void check_connection(Program& right, Program& wrong, Server& server, const std::string& name,
+                      const std::string& secret) {
+  if (right.check_connections() != 0) right.fail("weir validate --connect does not reach a server that is there");
+  if (right.log().find(name + " reaches ") == std::string::npos) right.fail("it does not say what it reaches");
+  if (wrong.check_connections() != 2) wrong.fail("weir validate --connect takes a wrong secret for a good one");
+  if (wrong.log().find("error: " + name) == std::string::npos) wrong.fail("it does not name the processor");
+  if (wrong.log().find(secret) != std::string::npos) wrong.fail("the secret is shown");
+  server.stop_server();
+  if (right.check_connections() != 2) right.fail("weir validate --connect reaches a server that is away");
+  if (right.log().find("flow.yaml:3:") == std::string::npos && right.log().find("flow.yaml:1") == std::string::npos)
+    right.fail("it does not name the line");
+  server.start_server();
 }
 
 std::string Program::not_ready() {

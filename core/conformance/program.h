@@ -8,8 +8,11 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace weir::conformance {
+
+class Server;
 
 /// Used from one thread, which has to live as long as the object: Weir dies with it.
 class Program {
@@ -25,6 +28,8 @@ class Program {
   std::filesystem::path file(const std::string& name) const { return folder_ / name; }
 
   void start(bool until_idle = false);
+  /// `weir validate --connect`: its exit status, once it has ended; at most 40 s.
+  int check_connections();
   /// kill -9.
   void kill();
   /// SIGTERM; throws Broken unless it ends well within 15 s.
@@ -45,6 +50,7 @@ class Program {
 
  private:
   bool running();
+  void spawn(std::vector<std::string> arguments);
   /// What it answers to GET; empty while it does not. Sets the status.
   std::string get(const std::string& path, int& status);
   void await_end(std::chrono::seconds within, const std::string& what);
@@ -55,5 +61,10 @@ class Program {
   std::uint16_t port_ = 0;
   std::uintmax_t life_begins_ = 0;  ///< in the log
 };
+
+/// That `weir validate --connect` finds the server, does not get in with the wrong secret and does not show it, and
+/// says so when the server is away. `name` is the processor's, as it is quoted.
+void check_connection(Program& right, Program& wrong, Server& server, const std::string& name,
+                      const std::string& secret);
 
 }  // namespace weir::conformance

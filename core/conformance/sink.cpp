@@ -140,6 +140,15 @@ void sink_finds_server_again_exactly_once(Sink& sink, Server& server) {
   find_server_again(sink, server, kExactly, true);
 }
 
+void sink_connection_is_checked(Sink& sink, Server& server, Login& login) {
+  Flow right(sink.processor());
+  right.make(1);
+  Flow wrong(login.with_secret(kWrong));
+  wrong.make(1);
+  check_connection(right.program, wrong.program, server, "'sink'", kWrong);
+  if (!sink.arrived().empty()) right.program.fail("the check has moved data");
+}
+
 void sink_reports_wrong_login(Sink& sink, Login& login) {
   Flow flow(login.with_secret(kWrong));
   flow.make(kFew);

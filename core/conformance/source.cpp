@@ -169,6 +169,12 @@ void source_finds_server_again(Source& source, Server& server) {
   flow.check(source, load);
 }
 
+void source_connection_is_checked(Source& source, Server& server, Login& login) {
+  Flow right(source.processor());
+  Flow wrong(login.with_secret(kWrong));
+  check_connection(right.program, wrong.program, server, "'source'", kWrong);
+}
+
 void source_reports_wrong_login(Source& source, Login& login) {
   Publishing(source, 0, 1).join();
   Flow flow(login.with_secret(kWrong));

@@ -10,14 +10,6 @@ namespace {
 constexpr std::size_t kMostMessages = 50;  ///< different reasons of a FlowFile's rejected records that are kept apart
 constexpr int kMostTries = 3;              ///< of what the server took back, before the engine tries it again later
 
-Address address_of(const SqlSinkSettings& settings) {
-  if (settings.url.has_value() == settings.database.has_value())
-    throw Misconfigured("say where to write with either `database` or `url`");
-  if (settings.url && !settings.url->starts_with("sqlite:") && settings.url->find("://") == std::string::npos)
-    throw Misconfigured("url: '" + *settings.url + "' is of no database known here; a SQLite file is sqlite:PATH");
-  return parse_address(settings.database ? *settings.database : *settings.url);
-}
-
 void check_table(const SqlSinkSettings& settings) {
   if (settings.mode == "statement") {
     if (settings.statement.empty()) throw Misconfigured("mode: statement needs `statement`, the SQL to execute");
@@ -44,6 +36,14 @@ void check_table(const SqlSinkSettings& settings) {
 }
 
 }  // namespace
+
+Address address_of(const SqlSinkSettings& settings) {
+  if (settings.url.has_value() == settings.database.has_value())
+    throw Misconfigured("say where to write with either `database` or `url`");
+  if (settings.url && !settings.url->starts_with("sqlite:") && settings.url->find("://") == std::string::npos)
+    throw Misconfigured("url: '" + *settings.url + "' is of no database known here; a SQLite file is sqlite:PATH");
+  return parse_address(settings.database ? *settings.database : *settings.url);
+}
 
 SqlSink::SqlSink(SqlSinkSettings settings)
     : settings_(std::move(settings)),

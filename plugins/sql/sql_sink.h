@@ -36,6 +36,8 @@ struct SqlSinkSettings {
 };
 
 const Spec<SqlSinkSettings>& sql_sink_spec();
+/// Where it writes. Throws Misconfigured.
+Address address_of(const SqlSinkSettings& settings);
 
 /// A step inserts in the open transaction and holds its inputs; flush() commits, and finishes them. With exactly once,
 /// each step also writes into the transaction how far it is.

@@ -112,6 +112,8 @@ void sink_waits_for_server(Sink&, Server&);
 void sink_finds_server_again(Sink&, Server&);
 void sink_finds_server_again_exactly_once(Sink&, Server&);
 void sink_reports_wrong_login(Sink&, Login&);
+void source_connection_is_checked(Source&, Server&, Login&);
+void sink_connection_is_checked(Sink&, Server&, Login&);
 /// @}
 
 namespace detail {
@@ -124,6 +126,8 @@ void keep() {
     Side side;
     if constexpr (std::is_invocable_v<decltype(promise), Side&, Side&>) {
       promise(side, side);
+    } else if constexpr (std::is_invocable_v<decltype(promise), Side&, Side&, Side&>) {
+      promise(side, side, side);
     } else {
       promise(side);
     }
@@ -155,6 +159,9 @@ int each_promise(Add&& add) {
   }
   if constexpr (source && std::is_base_of_v<Login, Side>)
     add("a wrong secret is reported, and not shown", &detail::keep<Side, source_reports_wrong_login>);
+  if constexpr (source && server && std::is_base_of_v<Login, Side>)
+    add("weir validate --connect tells whether it is there and lets us in",
+        &detail::keep<Side, source_connection_is_checked>);
   if constexpr (sink) {
     add("one record and then many arrive, complete and in order", &detail::keep<Side, sink_delivers>);
     add("told to stop midway, it ends within seconds and goes on later", &detail::keep<Side, sink_stops_and_goes_on>);
@@ -173,6 +180,9 @@ int each_promise(Add&& add) {
         &detail::keep<Side, sink_finds_server_again_exactly_once>);
   if constexpr (sink && std::is_base_of_v<Login, Side>)
     add("a wrong secret is reported, and not shown", &detail::keep<Side, sink_reports_wrong_login>);
+  if constexpr (sink && server && std::is_base_of_v<Login, Side>)
+    add("weir validate --connect tells whether it is there and lets us in",
+        &detail::keep<Side, sink_connection_is_checked>);
   return 0;
 }
 
