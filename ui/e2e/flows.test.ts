@@ -85,6 +85,38 @@ processors:
   }
 });
 
+it('who has no token is asked for one; a viewer may look, and change nothing', async () => {
+  const site = await weir(`
+flow: guarded
+processors:
+  make: {type: GenerateFlowFile, rate: 10/s, to: end}
+  end: {type: Discard}
+`);
+  try {
+    const tokens = { viewer: site.token('vera', 'viewer'), operator: site.token('otto', 'operator') };
+    await until(async () => (await fetch(`${site.url}/api/v1/status`)).status === 401, 60); // it has noticed
+    const { page } = await open(browser, `${site.url}/#/flow/guarded/processor/make`);
+    await page.getByText('Who is there?').waitFor({ timeout: 60_000 });
+    expect(await axe(page)).toEqual([]);
+    await page.getByLabel('Token').fill('weir_wrong');
+    await page.getByRole('button', { name: 'Sign on' }).click();
+    await page.getByRole('alert').waitFor();
+    await page.getByLabel('Token').fill(tokens.viewer);
+    await page.getByRole('button', { name: 'Sign on' }).click();
+    await page.locator('.panel h2', { hasText: 'make' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Stop', exact: true }).count()).toBe(0);
+    await page.getByRole('button', { name: 'vera' }).click();
+    await page.getByLabel('Token').fill(tokens.operator);
+    await page.getByRole('button', { name: 'Sign on' }).click();
+    await page.getByRole('button', { name: 'Stop', exact: true }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    expect(await page.evaluate(() => document.cookie)).toBe(''); // no script can read it
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
 /** A tree of processors, each with a queue and a path for its failures. */
 function large(processors: number): string {
   const lines = [

@@ -1,5 +1,5 @@
 // Real servers for the tests of the page: started in folders of their own, and stopped also when the test dies.
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -77,15 +77,23 @@ export async function sensorLake(): Promise<Site & { broker: string }> {
 }
 
 /** Weir with a flow of the test's own. */
-export async function weir(flow: string, listen: string = '127.0.0.1:0'): Promise<Site> {
+export async function weir(flow: string, listen: string = '127.0.0.1:0'): Promise<Site & { token: Token }> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
   const file = join(folder, 'flow.yaml');
   writeFileSync(file, flow);
   const command = [join(build, 'weir'), 'run', file, '--data', join(folder, 'data'), '--listen', listen];
   const running = start(command, folder);
   const url = await running.says(/listening on (http:\/\/[\d.]+:\d+)/, 60);
-  return { url, stop: () => running.stop() };
+  const token = (name: string, role: string) => {
+    const command = ['token', 'add', name, '--role', role, '--data', join(folder, 'data')];
+    const said = execFileSync(join(build, 'weir'), command, { encoding: 'utf8' });
+    return /weir_\S+/.exec(said)?.[0] ?? '';
+  };
+  return { url, token, stop: () => running.stop() };
 }
+
+/** Makes a token for someone, while Weir runs. */
+export type Token = (name: string, role: 'viewer' | 'operator') => string;
 
 /** Publishes one message, as a device would. */
 export async function publish(port: string, topic: string, message: string): Promise<void> {

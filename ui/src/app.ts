@@ -11,6 +11,7 @@ export const route = signal<Route>(parseRoute(location.hash));
 export const now = signal(Date.now());
 export const searching = signal(false);
 export const helping = signal(false);
+export const signingOn = signal(false);
 
 export function navigate(to: Route): void {
   const hash = formatRoute(to);

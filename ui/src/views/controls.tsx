@@ -19,7 +19,7 @@ export function possible(status: Status): { start: boolean; stop: boolean; runOn
 export function Controls({ processor }: { processor: ProcessorModel }) {
   const { busy, error, run } = useAction();
   const state = processor.state.value;
-  if (store.status.value?.role === 'viewer') return null;
+  if (store.session.value?.role === 'viewer') return null;
   const can = possible(state.status);
   const act = (verb: 'start' | 'stop' | 'run-once') => () =>
     void run(() => post(path('flows', processor.flow, 'processors', state.name, verb)));

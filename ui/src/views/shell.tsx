@@ -1,9 +1,10 @@
 // What surrounds every view: where one can go, whether the page is live, search and theme.
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { helping, live, navigate, now, route, searching, store, theme, type Theme } from '../app';
+import { helping, live, navigate, now, route, searching, signingOn, store, theme, type Theme } from '../app';
 import { ago } from '../model/format';
 import { flowRoute, formatRoute, HOME, type Route } from '../model/route';
+import { Dialog } from '../parts/dialog';
 import { Icon, type IconName } from '../parts/icon';
 import { BulletinsView } from './bulletins';
 import { FlowView } from './flow';
@@ -11,7 +12,7 @@ import { Help } from './help';
 import { ProvenanceView } from './provenance';
 import { LineageView } from './lineage';
 import { SearchBox } from './search';
-import { SignOn } from './sign-on';
+import { SignOn, Who } from './sign-on';
 
 export function Shell() {
   useEffect(() => {
@@ -49,6 +50,7 @@ export function Shell() {
         </nav>
         <div class="tools">
           <Pulse />
+          <Who />
           <button class="tool" onClick={() => (searching.value = true)} title="Search (/)" aria-label="Search">
             <Icon name="search" />
           </button>
@@ -64,6 +66,11 @@ export function Shell() {
       </main>
       {searching.value && <SearchBox />}
       {helping.value && <Help />}
+      {signingOn.value && (
+        <Dialog label="Sign on" onClose={() => (signingOn.value = false)}>
+          <SignOn />
+        </Dialog>
+      )}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { live } from '../app';
+import { live, signingOn, store } from '../app';
 import { post } from '../api/client';
 import { Icon } from '../parts/icon';
 import { useAction } from '../parts/use-action';
@@ -10,7 +10,9 @@ export function SignOn() {
   const { busy, error, run } = useAction();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (await run(() => post('/session', { token: token.trim() }))) live.signedOn();
+    if (!(await run(() => post('/session', { token: token.trim() })))) return;
+    signingOn.value = false;
+    live.signedOn();
   };
   return (
     <form class="empty sign-on" onSubmit={event => void submit(event)}>
@@ -38,5 +40,26 @@ export function SignOn() {
         </p>
       )}
     </form>
+  );
+}
+
+/** Who is at the page, where that makes a difference. */
+export function Who() {
+  const { error, run } = useAction();
+  const session = store.session.value;
+  if (session === null || (session.name === '' && session.role === 'operator')) return null;
+  if (session.name === '')
+    return (
+      <button class="button who" onClick={() => (signingOn.value = true)} title="You may look, and change nothing">
+        Sign on
+      </button>
+    );
+  const off = async () => {
+    if (await run(() => post('/session/end'))) live.signedOn();
+  };
+  return (
+    <button class="button who" onClick={() => void off()} title={error || `${session.name}, ${session.role}: sign off`}>
+      {session.name}
+    </button>
   );
 }
