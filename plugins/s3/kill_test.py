@@ -52,31 +52,6 @@ processors:
 """
 
 
-READ_FLOW = """
-flow: from-s3
-processors:
-  read:
-    type: S3Source
-    endpoint: http://127.0.0.1:{port}
-    bucket: lake
-    access_key: {key}
-    secret_key: {secret}
-    prefix: in/
-    format: ndjson
-    chunk_size: 8KiB
-    piece_size: 64KiB
-    interval: 200ms
-    connect_timeout: 1s
-    to: keep
-    drop: failure
-  keep:
-    type: FileSink
-    path: {output}
-    delivery: exactly_once
-    drop: failure
-"""
-
-
 class Server:
     """versitygw over a folder; its objects are files."""
 
@@ -183,46 +158,6 @@ class Kills(unittest.TestCase):
         self.assertEqual((len(missing), missing[:10]), (0, []))
         self.assertEqual((len(twice), twice[:10]), (0, []))
         self.assertEqual(list((self.folder / "data").rglob("objects/0*")), [], "files were left behind")
-
-    def test_every_object_is_read_once_whatever_is_killed(self):
-        chance = random.Random(int(os.environ.get("WEIR_SEED", "0")) or None)
-        output = self.folder / "out.ndjson"
-        (self.folder / "flow.yaml").write_text(
-            READ_FLOW.format(output=output, port=self.server.port, key=KEY, secret=SECRET))
-        bucket = self.server.folder / "buckets/lake/in"
-        bucket.mkdir()
-
-        def lines():
-            return output.read_bytes().count(b"\n") if output.exists() else 0
-
-        objects, per_object = 40, 5_000
-        for kill in range(KILLS):
-            # Straight into the server's folder, as a store that others fill.
-            for number in range(kill * objects // KILLS, (kill + 1) * objects // KILLS):
-                first = number * per_object
-                text = "".join(f'{{"n": {n}, "pad": "{"x" * 60}"}}\n' for n in range(first, first + per_object))
-                content = gzip.compress(text.encode(), 1) if number % 2 else text.encode()
-                (bucket.parent / "part").write_bytes(content)
-                (bucket.parent / "part").rename(bucket / f"{number:04}")
-            weir = self.run_weir()
-            before = lines()
-            wait = time.monotonic() + 30
-            while lines() < before + chance.randrange(1, objects * per_object // KILLS) and time.monotonic() < wait:
-                time.sleep(0.002)
-            kill_server = kill % 2 == 1 and not self.server.sidecar
-            if kill_server:
-                self.server.kill()
-                time.sleep(chance.uniform(0, 0.3))
-            self.assertIsNone(weir.poll(), (self.folder / "weir.log").read_text()[-4000:])
-            weir.send_signal(signal.SIGKILL)
-            weir.wait()
-            if kill_server:
-                self.server.start()
-        self.assertEqual(self.run_weir("--until-idle").wait(timeout=PATIENCE), 0,
-                         (self.folder / "weir.log").read_text()[-4000:])
-        numbers = [json.loads(line)["n"] for line in output.open()]
-        self.assertEqual(len(numbers), objects * per_object)
-        self.assertEqual(numbers, sorted(set(numbers)))
 
 
 if __name__ == "__main__":

@@ -437,43 +437,5 @@ ON_EVERY_SERVER("throughput is worth a look") {
   }
 }
 
-ON_EVERY_SERVER("exactly once over kill -9 of Weir under load, and a restart of the server") {
-  NEEDS_SERVER();
-  constexpr int kRecords = 150'000;
-  for (const auto* table : {"weir_progress", "weir_rejected"})
-    On::execute(std::string("DROP TABLE IF EXISTS ") + table);
-  On::own("CREATE TABLE t (seq BIGINT)");  // no key: what comes twice is there twice
-  Weir weir(
-      "flow: kill\nprocessors:\n  made:\n    type: GenerateFlowFile\n    count: " + std::to_string(kRecords) +
-      "\n    rate: 40000/s\n    batch: 20\n    records_per_flowfile: 10\n    select: SELECT seq FROM seq\n    to: "
-      "rows\n  rows:\n    type: SqlSink\n    database: \"" +
-      On::server().url() + "\"\n    password: secret\n    table: t\n    delivery: exactly_once\n    drop: [failure]\n");
-  const auto count = [] { return std::stoi(On::rows("SELECT count(*) FROM t")); };
-  constexpr int kKills = 5;
-  for (int kill = 0; kill < kKills; ++kill) {
-    CAPTURE(kill);
-    const int until = std::min(count() + 10'000 + 3'000 * kill, kRecords - 1);
-    weir.start();
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (count() < until) {
-      CAPTURE(weir.log());
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    if (kill == 2) {  // the server goes down under load, too
-      On::server().kill();
-      On::server().start();
-    }
-    weir.kill();
-    CHECK(On::rows("SELECT count(*) - count(DISTINCT seq) FROM t") == "0");
-  }
-  weir.start(true);
-  const auto status = weir.wait();
-  CAPTURE(weir.log());
-  CHECK(status == 0);
-  CHECK(On::rows("SELECT count(*), count(DISTINCT seq), min(seq), max(seq) FROM t") ==
-        std::to_string(kRecords) + "|" + std::to_string(kRecords) + "|0|" + std::to_string(kRecords - 1));
-}
-
 }  // namespace
 }  // namespace weir::db
