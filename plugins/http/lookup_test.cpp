@@ -46,6 +46,12 @@ Reply echo(const Call& call) {
   return {200, "{\"path\": \"" + call.target + "\",\n \"deep\": {\"n\": 1.50}}", {}};
 }
 
+/// Requests of one FlowFile go out together, and arrive in any order.
+bool asked(const TestServer& server, const std::string& target) {
+  const auto calls = server.calls();
+  return std::any_of(calls.begin(), calls.end(), [&](const Call& call) { return call.target == target; });
+}
+
 }  // namespace
 
 TEST_CASE("The answer, or fields of it, become a member of the record; its other bytes stay") {
@@ -57,7 +63,7 @@ TEST_CASE("The answer, or fields of it, become a member of the record; its other
   CHECK(enrich(fields, "{\"id\":\"a b\",\"unit\":1,\"z\":2}\n{\"id\":\"c\"}\n") ==
         "{\"id\":\"a "
         "b\",\"unit\":{\"n\":1.50,\"none\":null},\"z\":2}\n{\"id\":\"c\",\"unit\":{\"n\":1.50,\"none\":null}}\n");
-  CHECK(server.calls()[1].target == "/u/a%20b?k=v");
+  CHECK(asked(server, "/u/a%20b?k=v"));
   CHECK(fields.events().back().type == "FETCH");
   CHECK(enrich(fields, "[]") == "[]");
   CHECK(enrich(fields, "[{\"id\":\"a b\"}]") == "[{\"id\":\"a b\",\"unit\":{\"n\":1.50,\"none\":null}}]");

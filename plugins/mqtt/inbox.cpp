@@ -243,11 +243,14 @@ bool Inbox::next_entry(Entry* entry) {
   return true;
 }
 
-void Inbox::stop_reading(bool wait) {
+/// False if the reader must not go to wait: something came while it found nothing, and woke nobody.
+bool Inbox::stop_reading(bool wait) {
   std::lock_guard lock(mutex_);
   if (reader_ != nullptr) position_bytes_ = reader_->base + offset_;
   if (marks_.empty() || marks_.back().position != position_) marks_.push_back({position_, position_bytes_});
-  waiting_ = wait && position_ >= next_;
+  if (wait && next_ > visible_) return false;
+  waiting_ = wait;
+  return true;
 }
 
 bool Inbox::has_more() const {

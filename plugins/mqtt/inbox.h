@@ -67,13 +67,14 @@ class Inbox {
   std::uint64_t read(bool wait, F&& visit) {
     std::uint64_t count = 0;
     Entry entry;
-    start_reading();
-    while (next_entry(&entry)) {
-      if (entry.kind != EntryKind::message) continue;
-      ++count;
-      if (!visit(entry.message)) break;
-    }
-    stop_reading(wait && count == 0);
+    do {
+      start_reading();
+      while (next_entry(&entry)) {
+        if (entry.kind != EntryKind::message) continue;
+        ++count;
+        if (!visit(entry.message)) break;
+      }
+    } while (!stop_reading(wait && count == 0));
     return count;
   }
   /// True if there is something to read.
@@ -103,7 +104,7 @@ class Inbox {
   void locate_reader_if_left();
   void start_reading();
   bool next_entry(Entry* entry);
-  void stop_reading(bool wait);
+  [[nodiscard]] bool stop_reading(bool wait);
   std::uint64_t end_bytes() const;
   std::uint64_t kept_bytes() const;
 

@@ -7,11 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -111,6 +115,34 @@ TEST_CASE("The reader is woken once for the first message after it found nothing
   CHECK(inbox.read(true, [](const Message&) { return true; }) == 0);
   CHECK(inbox.append(message("3")).wake);
   CHECK_FALSE(inbox.append(message("4")).wake);
+}
+
+TEST_CASE("A reader that goes to wait while a message comes has it, or is woken") {
+  constexpr std::uint64_t kMessages = 300'000;
+  const Folder folder;
+  Inbox inbox(folder.path, Durability::process);
+  std::mutex mutex;
+  std::condition_variable bell;
+  bool rung = false;
+  std::thread network([&] {
+    for (std::uint64_t i = 0; i < kMessages; ++i) {
+      if (!inbox.append(message("m")).wake) continue;
+      const std::lock_guard lock(mutex);
+      rung = true;
+      bell.notify_one();
+    }
+  });
+  bool woken = true;
+  for (std::uint64_t read = 0; woken && read < kMessages;) {
+    const auto count = inbox.read(true, [](const Message&) { return true; });
+    inbox.trim(inbox.position());
+    read += count;
+    if (count > 0) continue;
+    std::unique_lock lock(mutex);
+    woken = bell.wait_for(lock, std::chrono::seconds(20), [&] { return std::exchange(rung, false); });
+  }
+  network.join();
+  CHECK(woken);
 }
 
 TEST_CASE("A later run delivers what was not trimmed, from the durable position on") {
