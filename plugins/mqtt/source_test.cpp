@@ -413,14 +413,18 @@ TEST_CASE("The source may be stopped while messages overfill its inbox: they com
   }
   REQUIRE(publisher.settle());
   std::set<std::string> all;
-  CHECK(receiver.until(
+  const bool all_came = receiver.until(
       [&] {
         receiver.runner.durable();
         for (const auto& message : receiver.messages) all.insert(message.content.substr(0, message.content.find('.')));
         receiver.messages.clear();
         return all.size() == kRounds * kMessages;
       },
-      60s));
+      60s);
+  std::string said;
+  for (const auto& bulletin : receiver.runner.bulletins()) said += bulletin.message + '\n';
+  INFO(all.size(), " messages have come. It said:\n", said, "The broker:\n", broker.log());
+  CHECK(all_came);
 }
 
 TEST_CASE("A message that finds no room on the disk is not acknowledged: it comes when there is room") {
