@@ -20,10 +20,12 @@ PATIENCE = 60  # seconds; a bound, not a wait
 
 
 class Servers:
-    def __init__(self, build, *names):
-        environment = dict(os.environ, WEIR_SOURCE=str(ROOT))
+    """Real servers, started by tests/servers/serve.cpp; `skipped` says so where one cannot be had."""
+
+    def __init__(self, build, *names, environment=None, prefix=()):
+        environment = dict(os.environ, WEIR_SOURCE=str(ROOT), **(environment or {}))
         self.process = subprocess.Popen(
-            [str(build / "tests/serve"), *names],
+            [*prefix, str(build / "tests/serve"), *names],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -46,6 +48,17 @@ class Servers:
 
     skipped = None
 
+    def kill(self, name):
+        self._command(f"kill {name}")
+
+    def start(self, name):
+        self._command(f"start {name}")
+
+    def _command(self, command):
+        print(command, file=self.process.stdin, flush=True)
+        if self.process.stdout.readline().rstrip("\n") != command:
+            raise RuntimeError(f"cannot {command}: {self.process.stderr.read()}")
+
     def stop(self):
         if self.process.poll() is None:
             self.process.stdin.close()
@@ -56,13 +69,19 @@ class Servers:
                 self.process.wait()
 
 
-def servers(build, *names):
-    """By name where each is; None if one cannot be had, and a line says so."""
-    started = Servers(build, *names)
+def start_servers(build, *names, **options):
+    """Servers that can be killed and started again; None if one cannot be had, and a line says so."""
+    started = Servers(build, *names, **options)
     if started.skipped:
         print(started.skipped, flush=True)
         return None
-    return started.where
+    return started
+
+
+def servers(build, *names):
+    """By name where each is; None if one cannot be had, and a line says so."""
+    started = start_servers(build, *names)
+    return started.where if started else None
 
 
 class Run:

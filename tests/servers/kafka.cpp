@@ -82,6 +82,11 @@ void KafkaBroker::begin_start() {
   if (running()) return;
   std::vector<std::string> command = {script("broker"), folder_ / "data", std::to_string(port_),
                                       std::to_string(controller_port_)};
+  if (server_address() != "127.0.0.1") {
+    command.push_back("listeners=PLAINTEXT://" + brokers() +
+                      ",CONTROLLER://127.0.0.1:" + std::to_string(controller_port_));
+    command.push_back("advertised.listeners=PLAINTEXT://" + brokers());
+  }
   command.insert(command.end(), properties_.begin(), properties_.end());
   ++starts_;
   process_ = spawn(command, folder_ / ("broker-" + std::to_string(starts_) + ".log"));
@@ -104,6 +109,10 @@ void KafkaBroker::kill() {
   if (!running()) return;
   end_process(process_, SIGKILL);
   process_ = -1;
+}
+
+std::string KafkaBroker::brokers() const {
+  return server_address() + ":" + std::to_string(port_);
 }
 
 std::string KafkaBroker::log() const {

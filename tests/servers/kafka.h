@@ -36,7 +36,7 @@ class KafkaBroker {
   bool running() const { return process_ > 0; }
 
   /// HOST:PORT, for bootstrap.servers.
-  std::string brokers() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string brokers() const;
   std::string log() const;
   std::uint16_t controller_port() const { return controller_port_; }
   /// Further lines of server.properties, before it is started.

@@ -73,7 +73,7 @@ void MariadbServer::start() {
   if (process_ > 0) return;
   std::vector<std::string> command = {
       find_program("mariadbd"), "--no-defaults", "--datadir=" + (folder_ / "data").string(),
-      "--port=" + std::to_string(port_), "--bind-address=127.0.0.1", "--socket=" + (folder_ / "s").string(),
+      "--port=" + std::to_string(port_), "--bind-address=" + server_address(), "--socket=" + (folder_ / "s").string(),
       "--pid-file=" + (folder_ / "pid").string(), "--skip-name-resolve", "--innodb-log-file-size=4M",
       "--innodb-buffer-pool-size=16M",
       // As fsync is not what is tested: a killed process loses nothing all the same.
@@ -104,12 +104,12 @@ void MariadbServer::kill() {
 }
 
 std::string MariadbServer::url(const std::string& database) const {
-  return "mariadb://weir@" + std::string(options_.tls ? "localhost" : "127.0.0.1") + ":" + std::to_string(port_) + "/" +
-         database;
+  return "mariadb://weir@" + std::string(options_.tls ? "localhost" : server_address()) + ":" + std::to_string(port_) +
+         "/" + database;
 }
 
 std::string MariadbServer::admin_url(const std::string& database) const {
-  return "mariadb://root@127.0.0.1:" + std::to_string(port_) + "/" + database;
+  return "mariadb://root@" + server_address() + ":" + std::to_string(port_) + "/" + database;
 }
 
 std::string MariadbServer::log() const {

@@ -1,8 +1,5 @@
 #include "tests/servers/mosquitto.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,14 +16,6 @@
 
 namespace weir::testing {
 namespace {
-
-sockaddr_in local(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 void run(const std::string& program, const std::string& arguments, const std::filesystem::path& folder) {
   std::vector<std::string> list = {find_program(program)};
@@ -102,7 +91,7 @@ void Mosquitto::make_certificates() const {
 
 void Mosquitto::write_config() const {
   std::ofstream file(folder_ / "mosquitto.conf");
-  file << "listener " << port_ << " 127.0.0.1\n"
+  file << "listener " << port_ << " " << server_address() << "\n"
        << "allow_anonymous " << (options_.users.empty() ? "true" : "false") << "\n"
        << "max_queued_messages 0\n"
        << "log_type all\nlog_dest stderr\n";
@@ -117,14 +106,6 @@ void Mosquitto::write_config() const {
   for (const auto& line : options_.config) file << line << "\n";
 }
 
-bool Mosquitto::accepts() const {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const auto address = local(port_);
-  const bool accepted = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(socket);
-  return accepted;
-}
-
 void Mosquitto::start() {
   if (running()) return;
   const auto program = find_program("mosquitto");
@@ -132,7 +113,7 @@ void Mosquitto::start() {
   write_config();
   process_ = spawn({program, "-c", (folder_ / "mosquitto.conf").string()}, folder_ / "mosquitto.log");
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!accepts()) {
+  while (!accepts(port_)) {
     int status = 0;
     if (::waitpid(process_, &status, WNOHANG) == process_) process_ = -1;
     if (!running() || std::chrono::steady_clock::now() > deadline) {
@@ -158,7 +139,7 @@ void Mosquitto::kill() {
 }
 
 std::string Mosquitto::url() const {
-  return std::string(options_.tls ? "mqtts://localhost:" : "mqtt://127.0.0.1:") + std::to_string(port_);
+  return std::string(options_.tls ? "mqtts://localhost" : "mqtt://" + server_address()) + ":" + std::to_string(port_);
 }
 
 std::string Mosquitto::log() const {

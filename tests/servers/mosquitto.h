@@ -54,7 +54,6 @@ class Mosquitto {
  private:
   void make_certificates() const;
   void write_config() const;
-  bool accepts() const;
   void end(int signal);
 
   Options options_;

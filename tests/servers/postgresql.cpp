@@ -69,13 +69,14 @@ PostgresqlServer::~PostgresqlServer() {
 void PostgresqlServer::configure() const {
   // What is acknowledged survives a kill of the process; a power cut is not what these tests are about.
   std::ofstream(folder_ / "data" / "postgresql.auto.conf", std::ios::app)
-      << "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nshared_buffers = 16MB\n"
+      << "listen_addresses = '" << server_address()
+      << "'\nunix_socket_directories = ''\nfsync = off\nshared_buffers = 16MB\n"
          "max_connections = 30\nautovacuum = off\ndeadlock_timeout = 100ms\n"
       << (options_.tls
               ? "ssl = on\nssl_cert_file = '" + ca() + "'\nssl_key_file = '" + (folder_ / "server.key").string() + "'\n"
               : "");
-  std::ofstream(folder_ / "data" / "pg_hba.conf") << "host all postgres 127.0.0.1/32 trust\n"
-                                                  << "host all all 127.0.0.1/32 scram-sha-256\n";
+  std::ofstream(folder_ / "data" / "pg_hba.conf") << "host all postgres " << server_address() << "/32 trust\n"
+                                                  << "host all all 0.0.0.0/0 scram-sha-256\n";
   if (!options_.tls) return;
   run({find_program("openssl"), "req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext",
        "subjectAltName=DNS:localhost", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
@@ -112,12 +113,12 @@ void PostgresqlServer::kill() {
 }
 
 std::string PostgresqlServer::url(const std::string& database) const {
-  return "postgresql://weir@" + std::string(options_.tls ? "localhost" : "127.0.0.1") + ":" + std::to_string(port_) +
-         "/" + database;
+  return "postgresql://weir@" + std::string(options_.tls ? "localhost" : server_address()) + ":" +
+         std::to_string(port_) + "/" + database;
 }
 
 std::string PostgresqlServer::admin_url(const std::string& database) const {
-  return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + database;
+  return "postgresql://postgres@" + server_address() + ":" + std::to_string(port_) + "/" + database;
 }
 
 std::string PostgresqlServer::log() const {

@@ -29,11 +29,17 @@ sockaddr_in local(std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, server_address().c_str(), &address.sin_addr) != 1)
+    throw std::runtime_error("WEIR_SERVER_ADDRESS is no IPv4 address");
   return address;
 }
 
 }  // namespace
+
+std::string server_address() {
+  const char* address = std::getenv("WEIR_SERVER_ADDRESS");
+  return address == nullptr ? "127.0.0.1" : address;
+}
 
 std::string find_program(const std::string& name, const std::vector<std::string>& further_folders) {
   const char* path = std::getenv("PATH");
@@ -62,7 +68,7 @@ std::uint16_t free_port() {
     ::close(listener);
     if (bound) return port;
   }
-  throw std::runtime_error("no free port on 127.0.0.1");
+  throw std::runtime_error("no free port on " + server_address());
 }
 
 bool accepts(std::uint16_t port) {

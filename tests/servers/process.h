@@ -13,9 +13,12 @@ namespace weir::testing {
 /// Full path of a program; servers are often in places that are not on a user's PATH. Empty: not installed.
 std::string find_program(const std::string& name, const std::vector<std::string>& further_folders = {});
 
-/// A port of 127.0.0.1 that nobody listens on. Another process may take it before it is used.
+/// Where servers listen: 127.0.0.1, or the address in WEIR_SERVER_ADDRESS, for a test that has a network of its own.
+std::string server_address();
+
+/// A port of that address that nobody listens on. Another process may take it before it is used.
 std::uint16_t free_port();
-/// Whether somebody accepts connections on that port of 127.0.0.1.
+/// Whether somebody accepts connections on that port of it.
 bool accepts(std::uint16_t port);
 
 /// Starts a program with its output in a file. It is killed when this process dies. `user`: as whom, if this process

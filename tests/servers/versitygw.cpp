@@ -93,7 +93,7 @@ void Versitygw::make_certificates() const {
 
 void Versitygw::start() {
   if (process_ > 0) return;
-  std::vector<std::string> arguments = {program(),    "--port",      "127.0.0.1:" + std::to_string(port_),
+  std::vector<std::string> arguments = {program(),    "--port",      server_address() + ":" + std::to_string(port_),
                                         "--access",   access_key(),  "--secret",
                                         secret_key(), "--region",    "us-east-1",
                                         "--quiet",    "--keep-alive"};
@@ -122,8 +122,8 @@ void Versitygw::kill() {
 }
 
 std::string Versitygw::url() const {
-  return std::string(options_.tls ? "https" : "http") +
-         (options_.tls || options_.virtual_hosts ? "://localhost:" : "://127.0.0.1:") + std::to_string(port_);
+  return std::string(options_.tls ? "https://" : "http://") +
+         (options_.tls || options_.virtual_hosts ? "localhost" : server_address()) + ":" + std::to_string(port_);
 }
 
 std::string Versitygw::log() const {
