@@ -137,6 +137,25 @@ Refused refused(const HttpResponse& response) {
   return what;
 }
 
+namespace {
+
+/// What a store says with status 200: S3 may find out that it cannot after it has begun to answer, the answer may end
+/// early without anything to know it by, and a proxy may have a page of its own. None of these says what is there.
+Element parse_answer(const HttpResponse& response, const char* name, const std::string& what) {
+  const auto no_answer = [&](const std::string& why) { return Unavailable(what + ": status 200, but " + why); };
+  Element answer;
+  try {
+    answer = parse_xml(response.body);
+  } catch (const std::runtime_error& error) {
+    throw no_answer(error.what());
+  }
+  if (answer.name == "Error") throw no_answer(answer.text_of("Code") + " (" + answer.text_of("Message") + ")");
+  if (answer.name != name) throw no_answer("<" + answer.name + "> instead of <" + name + ">");
+  return answer;
+}
+
+}  // namespace
+
 Client::Client(const ConnectionSettings& settings, std::shared_ptr<CredentialChain> credentials,
                const std::atomic<bool>* cancelled)
     : settings_(settings),
@@ -274,7 +293,8 @@ std::string Client::begin_upload(const std::string& key, const ObjectOptions& op
   add_customer_key(request.headers);
   const auto response = send(request);
   if (response.status != 200) fail(request, response);
-  const auto id = parse_xml(response.body).text_of("UploadId");
+  const auto id =
+      parse_answer(response, "InitiateMultipartUploadResult", "POST " + uri(key) + "?uploads").text_of("UploadId");
   if (id.empty()) throw Unavailable("POST " + uri(key) + "?uploads: the answer names no upload");
   return id;
 }
@@ -304,11 +324,10 @@ Client::Put Client::end_upload(const std::string& key, const std::string& upload
   Request request{"POST", key, {{"uploadId", upload}}, {{"Content-Type", "application/xml"}}, {.bytes = xml}};
   add_customer_key(request.headers);
   if (only_new) request.headers.emplace_back("If-None-Match", "*");
-  auto response = send(request);
+  const auto response = send(request);
   if (response.status == 200) {
-    if (parse_xml(response.body).name != "Error") return Put::done;
-    response.status = 500;  // S3 may find out after it has begun to answer
-    fail(request, response);
+    parse_answer(response, "CompleteMultipartUploadResult", "POST " + uri(key));
+    return Put::done;
   }
   if (only_new && response.status == 412) return Put::exists;
   if (only_new && response.status == 501) return Put::condition_unknown;
@@ -367,7 +386,8 @@ Listing Client::list(const std::string& prefix, const std::string& after, const 
   }
   const auto response = send(request);
   if (response.status != 200) fail(request, response);
-  const auto result = parse_xml(response.body);
+  const auto what = "GET s3://" + settings_.bucket + "?list-type=2";
+  const auto result = parse_answer(response, "ListBucketResult", what);
   const bool encoded = result.text_of("EncodingType") == "url";
   Listing listing;
   for (const auto& entry : result.children) {
@@ -377,7 +397,10 @@ Listing Client::list(const std::string& prefix, const std::string& after, const 
     listing.objects.push_back({encoded ? uri_decode(key) : key, size.empty() ? 0 : std::stoull(size),
                                entry.text_of("ETag"), entry.text_of("LastModified")});
   }
-  if (result.text_of("IsTruncated") == "true") listing.next = result.text_of("NextContinuationToken");
+  if (result.text_of("IsTruncated") == "true") {
+    listing.next = result.text_of("NextContinuationToken");
+    if (listing.next.empty()) throw Unavailable(what + ": the answer says that there is more, but not where");
+  }
   return listing;
 }
 

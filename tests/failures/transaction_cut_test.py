@@ -45,7 +45,7 @@ class Cuts(unittest.TestCase):
         host, port = self.where.rpartition("@")[2].partition("/")[0].rsplit(":", 1)
         self.relay.serve(host, port)
         self.weir = flow_runs.Weir(BUILD)
-        self.load = failures.Load(self.weir.folder / "input")
+        self.load = failures.Load(self.weir.folder / "input", records=40)
         self.flow = self.weir.folder / "flow.yaml"
         self.flow.write_text(
             "flow: cut\nprocessors:\n" + failures.source(self.load.folder) + SINKS[kind].format(port=self.relay.port)
