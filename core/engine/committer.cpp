@@ -14,6 +14,10 @@ namespace {
 
 /// Epochs that someone waits for follow each other at least this far apart: waiting sessions share one fsync.
 constexpr auto kUrgentGap = std::chrono::milliseconds(5);
+/// Sources pause this long before a cut, at most.
+constexpr auto kDrainPatience = std::chrono::milliseconds(30);
+/// One that was in vain is tried again at a cut twice as far away as the last time, up to this.
+constexpr std::uint32_t kMostCutsPerDrain = 64;
 /// A cut waits this long for processors that hold FlowFiles; who is later is in the next epoch.
 constexpr auto kFlushPatience = std::chrono::milliseconds(200);
 constexpr auto kDiskFullPause = std::chrono::milliseconds(500);
@@ -51,10 +55,12 @@ void Engine::committer_loop() {
     }
     if (!fatal_.empty() || (committer_stop_ && !dirty_)) return;
     committing_ = true;
+    drain(lock);
     flush_processors(lock);
     std::vector<std::pair<Instance*, std::uint64_t>> tokens;
     const auto epoch = cut(&tokens);
     if (!committer_stop_ && holds_anew()) touch();
+    end_drain();
     if (std::exchange(cut_is_next_, false)) {
       for (auto& instance : instances_) consider(*instance);
     }
@@ -78,6 +84,39 @@ void Engine::maintain_store(Lock& lock) {
   if (!broken.empty()) fail(broken);
 }
 
+/// What is produced and consumed within one epoch is never written, so sources pause for a moment before the cut, and
+/// what is under way reaches its end: with it goes most of what the epoch would have to write. In a flow where it does
+/// not in that time (a queue that stands, a slow far side) this would only cost, and is seldom tried.
+void Engine::drain(Lock& lock) {
+  if (--cuts_to_drain_ != 0) return;
+  draining_ = true;
+  drain_until_ = std::chrono::steady_clock::now() + kDrainPatience;
+  const bool done = drained_.wait_until(lock, drain_until_, [&] { return stopping_ || drained(); });
+  cuts_per_drain_ = done ? 1 : std::min(2 * cuts_per_drain_, kMostCutsPerDrain);
+  cuts_to_drain_ = cuts_per_drain_;
+}
+
+/// True if no more will move now.
+bool Engine::drained() const {
+  if (active_ == 0 || cut_is_next_ || !fatal_.empty()) return true;
+  const auto now = clock_->now();
+  return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
+    if (instance->is_source() || instance->status != Instance::Status::running) return false;
+    if (instance->active != 0) return true;
+    if (instance->not_before > now || instance->next_scheduled > now) return false;
+    return std::any_of(instance->inputs.begin(), instance->inputs.end(), [&](const Connection* input) {
+      return input->available(now, instance->definition().strict_order);
+    });
+  });
+}
+
+void Engine::end_drain() {
+  if (!std::exchange(draining_, false)) return;
+  for (auto& instance : instances_) {
+    if (instance->is_source()) consider(*instance);
+  }
+}
+
 void Engine::flush_processors(Lock& lock) {
   bool any = false;
   for (auto& instance : instances_) {
@@ -89,7 +128,10 @@ void Engine::flush_processors(Lock& lock) {
     consider(*instance);
   }
   if (!any) return;
-  flushed_.wait_for(lock, kFlushPatience, [&] { return all_flushed(); });
+  const auto until = std::chrono::steady_clock::now() + kFlushPatience;
+  const auto flushed = [&] { return all_flushed(); };
+  if (draining_ && !flushed_.wait_until(lock, drain_until_, flushed)) end_drain();  // a slow one: sources need not wait
+  flushed_.wait_until(lock, until, flushed);
 }
 
 bool Engine::all_flushed() const {

@@ -266,6 +266,9 @@ class Engine {
 
   // committer.cpp
   void committer_loop();
+  void drain(Lock& lock);
+  bool drained() const;
+  void end_drain();
   void flush_processors(Lock& lock);
   void maintain_store(Lock& lock);
   store::Epoch cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens);
@@ -299,6 +302,11 @@ class Engine {
   std::thread timer_thread_;
   std::condition_variable commit_wanted_;
   std::condition_variable flushed_;
+  std::condition_variable drained_;
+  bool draining_ = false;  ///< sources pause: see drain()
+  std::chrono::steady_clock::time_point drain_until_;
+  std::uint32_t cuts_per_drain_ = 1;
+  std::uint32_t cuts_to_drain_ = 1;   ///< the next drain is before the cut that this counts to
   std::vector<Instance*> run_ahead_;  ///< stopped by runs_ahead(): to be considered when something has run
   bool cut_is_next_ = false;          ///< all have flushed
   std::condition_variable timer_changed_;

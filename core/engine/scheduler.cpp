@@ -14,9 +14,9 @@ namespace weir::engine {
 namespace {
 
 constexpr std::uint32_t kBatchCount = 1'000;
-constexpr std::uint64_t kBatchBytes = 4 * MiB;
+constexpr std::uint64_t kBatchBytes = 2 * MiB;
 /// See Engine::runs_ahead.
-constexpr std::uint64_t kRunAheadBytes = 8 * MiB;
+constexpr std::uint64_t kRunAheadBytes = 3 * MiB;
 constexpr int kConsumersAsked = 4;
 constexpr auto kTimeSlice = std::chrono::milliseconds(5);
 
@@ -67,7 +67,8 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
     return Step{abi::Trigger::tick};
   if (instance.next_scheduled > now) return std::nullopt;
   if (instance.is_source()) {
-    if (instance.poll_wanted && !instance.source_ended && !sources_paused_ && alone && !blocked(instance, nullptr))
+    if (instance.poll_wanted && !instance.source_ended && !sources_paused_ && !draining_ && alone &&
+        !blocked(instance, nullptr))
       return Step{abi::Trigger::input};
   }
   for (std::size_t i = 0; i < instance.inputs.size(); ++i) {
@@ -133,6 +134,7 @@ void Engine::work(Instance& instance) {
   }
   if (options_.until_idle) check_ends();
   if (active_ == 0 || stopping_) quiet_.notify_all();
+  if (draining_) drained_.notify_all();
 }
 
 /// Reads what only the disk holds of a flight, without the lock. False: the disk failed, and so did the engine.

@@ -52,7 +52,7 @@ OutputFile::OutputFile(const OutputOptions& options, OutputState state, Fd fd, v
     throw Unavailable(state_.path + " is being written by another processor or another Weir: give each its own path");
   const auto compression = options_.compression.value_or(compression_of(state_.final_path));
   encoder_ = make_encoder(compression, options_.level);
-  written_ = state_.length;
+  written_ = writing_back_ = state_.length;
   records_ = state_.records;
   buffer_ = open_end(compression, state_.member);
   dirty_ = !buffer_.empty();
@@ -80,6 +80,7 @@ void OutputFile::put(std::string_view bytes) {
     before_write_(context_);
     write_at(fd_, bytes, written_, state_.path);
     written_ += bytes.size();
+    start_writing_back();
     return;
   } else {
     buffer_ += bytes;
@@ -153,6 +154,13 @@ void OutputFile::write_out() {
   write_at(fd_, buffer_, written_, state_.path);
   written_ += buffer_.size();
   buffer_.clear();
+  start_writing_back();
+}
+
+void OutputFile::start_writing_back() {
+  if (written_ - writing_back_ < kWriteBack) return;
+  write_back(fd_, writing_back_, written_ - writing_back_);
+  writing_back_ = written_;
 }
 
 void OutputFile::begin_commit() {

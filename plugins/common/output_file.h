@@ -42,6 +42,7 @@ struct OutputState {
 class OutputFile {
  public:
   static constexpr std::size_t kBuffer = 256 * 1024;
+  static constexpr std::uint64_t kWriteBack = 4 * 1024 * 1024;  ///< the system is asked to write so much
 
   /// `before_write` is called ahead of each write(2). The file is locked against other writers; one that is locked
   /// throws Unavailable.
@@ -74,6 +75,7 @@ class OutputFile {
 
  private:
   void put(std::string_view bytes);
+  void start_writing_back();
   void end_foreign_line();
   void begin_commit();
   void end_commit();
@@ -87,6 +89,7 @@ class OutputFile {
   std::string buffer_;   ///< what is to be written
   std::string scratch_;  ///< a record on its way to the encoder
   std::uint64_t written_ = 0;
+  std::uint64_t writing_back_ = 0;  ///< up to here the system was asked to write to the disk
   std::uint64_t records_ = 0;
   char last_byte_ = '\n';       ///< of the FlowFile that is being added
   bool needs_newline_ = false;  ///< what was in the file before ends in the middle of a line

@@ -71,6 +71,11 @@ void write_at(const Fd& fd, std::string_view bytes, std::uint64_t offset, const 
   }
 }
 
+void write_back(const Fd& fd, std::uint64_t offset, std::uint64_t size) {
+  // No error is lost by not looking: one of writing shows at sync_data().
+  ::sync_file_range(fd.get(), static_cast<off64_t>(offset), static_cast<off64_t>(size), SYNC_FILE_RANGE_WRITE);
+}
+
 void sync_data(const Fd& fd, const std::string& path) {
   if (::fdatasync(fd.get()) != 0) fail("make durable", path, errno);
 }

@@ -43,6 +43,8 @@ std::size_t read_fully(const Fd& fd, char* to, std::size_t size, const std::stri
 std::size_t read_at(const Fd& fd, char* to, std::size_t size, std::uint64_t offset, const std::string& path);
 /// Writes all of it at `offset`.
 void write_at(const Fd& fd, std::string_view bytes, std::uint64_t offset, const std::string& path);
+/// Has the system begin to write these bytes to the disk, so that a later sync_data() has less to wait for.
+void write_back(const Fd& fd, std::uint64_t offset, std::uint64_t size);
 /// fdatasync.
 void sync_data(const Fd& fd, const std::string& path);
 /// syncfs: everything of the file system that the file is on.

@@ -172,12 +172,12 @@ FlowBuilder& FlowBuilder::connect(const std::string& from, const std::string& re
 }
 
 Run::Run(const std::filesystem::path& folder, const FlowBuilder& builder, bool until_idle,
-         const std::function<void(engine::Options&)>& change, ReadWatchingStore::BeforeRead before_read)
+         const std::function<void(engine::Options&)>& change, WatchedStore::Watch watch)
     : flows(builder.build()) {
   store::Options store_options;
   store_options.directory = folder;
   store = store::Store::open(store_options);
-  if (before_read) store = std::make_unique<ReadWatchingStore>(std::move(store), std::move(before_read));
+  if (watch.read || watch.write) store = std::make_unique<WatchedStore>(std::move(store), std::move(watch));
   engine::Options options;
   options.data = folder;
   options.until_idle = until_idle;

@@ -68,12 +68,14 @@ class FlowBuilder {
   flow::Flow flow_;
 };
 
-/// A store that asks the test before it reads queue entries back; everything else is passed on.
-class ReadWatchingStore final : public store::Store {
+/// A store that tells the test before it reads queue entries back, and before it writes; everything is passed on.
+class WatchedStore final : public store::Store {
  public:
-  using BeforeRead = std::function<void(std::uint32_t connection, std::uint64_t first, std::uint32_t count)>;
-  ReadWatchingStore(std::unique_ptr<store::Store> store, BeforeRead before_read)
-      : store_(std::move(store)), before_read_(std::move(before_read)) {}
+  struct Watch {
+    std::function<void(std::uint32_t connection, std::uint64_t first, std::uint32_t count)> read = {};
+    std::function<void(const store::Epoch&)> write = {};
+  };
+  WatchedStore(std::unique_ptr<store::Store> store, Watch watch) : store_(std::move(store)), watch_(std::move(watch)) {}
   const std::string& id() const override { return store_->id(); }
   std::uint64_t last_epoch() const override { return store_->last_epoch(); }
   std::uint32_t connection_number(const std::string& id) override { return store_->connection_number(id); }
@@ -84,10 +86,13 @@ class ReadWatchingStore final : public store::Store {
   void rename_processor(const std::string& from, const std::string& to) override { store_->rename_processor(from, to); }
   std::vector<store::RecoveredConnection> connections() override { return store_->connections(); }
   std::map<std::string, std::string> state(std::uint32_t processor) override { return store_->state(processor); }
-  void write(const store::Epoch& epoch) override { store_->write(epoch); }
+  void write(const store::Epoch& epoch) override {
+    if (watch_.write) watch_.write(epoch);
+    store_->write(epoch);
+  }
   void maintain() override { store_->maintain(); }
   store::BatchRef read(std::uint32_t connection, std::uint64_t first, std::uint32_t count) override {
-    before_read_(connection, first, count);
+    if (watch_.read) watch_.read(connection, first, count);
     return store_->read(connection, first, count);
   }
   void retain(std::uint32_t processor, const store::Retention& retention) override {
@@ -102,13 +107,13 @@ class ReadWatchingStore final : public store::Store {
 
  private:
   std::unique_ptr<store::Store> store_;
-  BeforeRead before_read_;
+  Watch watch_;
 };
 
 /// Runs flows in batch mode until all has ended; fails the test if that takes longer than 20 s.
 struct Run {
   Run(const std::filesystem::path& folder, const FlowBuilder& builder, bool until_idle = true,
-      const std::function<void(engine::Options&)>& change = {}, ReadWatchingStore::BeforeRead before_read = {});
+      const std::function<void(engine::Options&)>& change = {}, WatchedStore::Watch watch = {});
   void start() { engine->start(); }
   bool finish();
   std::vector<flow::Flow> flows;

@@ -70,12 +70,11 @@ TEST_CASE_FIXTURE(EngineTest,
   std::atomic<bool> reading{false};
   std::promise<void> disk_goes_on;
   const auto goes_on = disk_goes_on.get_future().share();
-  Run run(
-      folder.path(), flow, true, [](engine::Options& options) { options.workers = 2; },
-      [&](std::uint32_t, std::uint64_t, std::uint32_t) {
-        reading = true;
-        goes_on.wait();
-      });
+  Run run(folder.path(), flow, true, [](engine::Options& options) { options.workers = 2; },
+          {.read = [&](std::uint32_t, std::uint64_t, std::uint32_t) {
+            reading = true;
+            goes_on.wait();
+          }});
   run.start();
   CHECK(eventually([&] { return reading && collected().of("others").size() == 2'000; }));
   CHECK(eventually([&] {  // also on disk: the other source's position is durable, its queue empty
@@ -104,12 +103,11 @@ TEST_CASE_FIXTURE(EngineTest,
     ++passed;
     session.transfer(file, 0);
   };
-  Run run(
-      folder.path(), flow, true, [](engine::Options& options) { options.workers = 4; },
-      [&](std::uint32_t, std::uint64_t first, std::uint32_t count) {
-        CHECK(count <= 1'000);
-        if (first == 0) CHECK(eventually([&] { return passed >= 2'000; }));
-      });
+  Run run(folder.path(), flow, true, [](engine::Options& options) { options.workers = 4; },
+          {.read = [&](std::uint32_t, std::uint64_t first, std::uint32_t count) {
+            CHECK(count <= 1'000);
+            if (first == 0) CHECK(eventually([&] { return passed >= 2'000; }));
+          }});
   run.start();
   CHECK(run.finish());
   CHECK(collected().of("sink") == numbers(5'000));
