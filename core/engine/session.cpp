@@ -274,11 +274,13 @@ void SessionBuilder::transfer(std::uint32_t handle, std::uint32_t relationship) 
 
 void SessionBuilder::transfer_each(const std::uint32_t* relationship_of_input) {
   out_.transfers.reserve(out_.transfers.size() + in_.count);
+  journal_.reserve(journal_.size() + in_.count);
   for (std::uint32_t i = 0; i < in_.count; ++i) {
     if (relationship_of_input[i] == abi::kNone) {
       drop(i, {});
     } else {
-      transfer(i, relationship_of_input[i]);
+      dispose(i, Disposition::transferred);
+      out_.transfers.push_back({relationship_of_input[i], i});
     }
   }
 }

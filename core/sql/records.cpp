@@ -267,7 +267,8 @@ RecordReader::Walk RecordReader::walk(Position& p) {
     }
     const char* const colon = at(p + 1);
     if (*colon != ':') return error_ = "a colon is missing behind a name", Walk::broken;
-    const int slot = find(member, at(p), colon);
+    auto& guess = guesses_[member % guesses_.size()];
+    const int slot = guess.right(at(p) + 1) ? guess.slot : find(guess, at(p), colon);
     if (slot == kUndeclared) return Walk::broken;
     p += 2;
     const char* const value = at(p);
@@ -293,13 +294,7 @@ RecordReader::Walk RecordReader::walk(Position& p) {
 }
 
 /// The slot of the member whose name starts at `quote`.
-int RecordReader::find(std::size_t member, const char* quote, const char* colon) {
-  auto& guess = guesses_[member % guesses_.size()];
-  std::uint64_t words[2];
-  std::memcpy(words, quote + 1, sizeof words);  // content is readable 64 bytes past its end
-  if (guess.set && (words[0] & guess.mask[0]) == guess.word[0] && (words[1] & guess.mask[1]) == guess.word[1]) {
-    return guess.slot;
-  }
+int RecordReader::find(Guess& guess, const char* quote, const char* colon) {
   const char* end = colon;
   while (is_space(end[-1])) --end;
   --end;  // the closing quote
@@ -314,13 +309,12 @@ int RecordReader::find(std::size_t member, const char* quote, const char* colon)
     error_ = "field '" + excerpt(name) + "' is not declared, and undeclared fields are refused (extra: fail)";
     return slot;
   }
-  if (inside.size() < sizeof words && name.data() == inside.data()) {
+  if (inside.size() < sizeof guess.word && name.data() == inside.data()) {
+    std::memset(guess.word, 0, sizeof guess.word);
     std::memset(guess.mask, 0, sizeof guess.mask);
+    std::memcpy(guess.word, inside.data(), inside.size() + 1);
     std::memset(guess.mask, 0xFF, inside.size() + 1);
-    guess.word[0] = words[0] & guess.mask[0];
-    guess.word[1] = words[1] & guess.mask[1];
     guess.slot = slot;
-    guess.set = true;
   }
   return slot;
 }

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,20 @@ class RecordReader {
   /// @}
 
  private:
+  /// Records of one origin have their members in the same order: what the n-th member was called last time is tried
+  /// first. The name's first 16 characters, with the closing quote, are two words compared under masks.
+  struct Guess {
+    std::uint64_t word[2] = {1, 1};  ///< what no name is under this mask
+    std::uint64_t mask[2] = {0, 0};
+    int slot = -1;
+    bool right(const char* name) const {  // content is readable 64 bytes past its end
+      std::uint64_t first, second;        // one load each: two halves of one wide store would wait for it
+      std::memcpy(&first, name, sizeof first);
+      std::memcpy(&second, name + sizeof first, sizeof second);
+      return (first & mask[0]) == word[0] && (second & mask[1]) == word[1];
+    }
+  };
+
   enum class Walk { done, broken, incomplete };
   using Position = const std::uint32_t*;
 
@@ -55,7 +70,7 @@ class RecordReader {
   bool fail(std::string_view bytes, std::string message);
   Walk walk(Position& p);
   Walk skip(Position& p);
-  int find(std::size_t member, const char* quote, const char* colon);
+  int find(Guess& guess, const char* quote, const char* colon);
   int look_up(std::string_view name) const;
   const char* at(Position p) const { return base_ + *p; }
   const char* group_end(const char* from) const;
@@ -73,25 +88,17 @@ class RecordReader {
   const char* base_ = nullptr;  ///< of the window
   Position p_ = nullptr;
   Position last_ = nullptr;
+  abi::Form form_ = abi::Form::object;
   bool array_ = false;
   bool finished_ = false;
 
   std::string_view json_;
-  abi::Form form_ = abi::Form::object;
   std::uint32_t index_ = 0;
   bool any_ = false;
   bool bad_ = false;
   std::string error_;
   Arena names_;
 
-  /// Records of one origin have their members in the same order: what the n-th member was called last time is tried
-  /// first. The name's first 16 characters, with the closing quote, are two words compared under masks.
-  struct Guess {
-    std::uint64_t word[2] = {0, 0};
-    std::uint64_t mask[2] = {0, 0};
-    bool set = false;
-    int slot = -1;
-  };
   std::array<Guess, 64> guesses_;
 };
 

@@ -381,7 +381,8 @@ bool PreparedQuery::evaluate(Part& part, Value& value) {
     case Part::From::predicate: {
       const auto truth = part.predicate->evaluate(values_.data(), attribute_values_.data());
       if (truth != Truth::unknown) {
-        value = truth == Truth::null ? null_value() : integer_value(truth == Truth::yes ? 1 : 0);
+        static const Value kNull = null_value(), kNo = integer_value(0), kYes = integer_value(1);
+        value = truth == Truth::yes ? kYes : truth == Truth::no ? kNo : kNull;  // copied whole: no store is waited for
         break;
       }
       if (part.query == nullptr) {
