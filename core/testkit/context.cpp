@@ -95,6 +95,7 @@ void* TestContext::interface(const char* name) {
   if (std::string_view(name) == abi::kRecordInterface) return record_.get();
   if (std::string_view(name) == abi::kEmittedRecordInterface) return emitted_.get();
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
+  if (std::string_view(name) == abi::kLaneInterface) return options_.lane;
   return std::string_view(name) == abi::kSqlInterface ? sql_.get() : nullptr;
 }
 

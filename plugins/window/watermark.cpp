@@ -33,6 +33,11 @@ void WatermarkTracker::start(const std::vector<std::string>& inputs) {
   last_step_ = 0;
 }
 
+void WatermarkTracker::restore(Session& session, std::int64_t latest) {
+  for (const auto& [name, known] : inputs_) write(session, prefix_ + "i" + name, latest);
+  write(session, prefix_ + "w", earlier(latest, out_of_orderness_));
+}
+
 void WatermarkTracker::begin(Session& session, std::string_view input) {
   const auto now = session.now();
   if (last_step_ != 0 && idle_timeout_ > 0) {

@@ -28,6 +28,8 @@ class WatermarkTracker {
       : prefix_(std::move(prefix)), out_of_orderness_(out_of_orderness), idle_timeout_(idle_timeout) {}
 
   void start(const std::vector<std::string>& inputs);
+  /// Event time had come so far, elsewhere. Before begin().
+  void restore(Session& session, std::int64_t latest);
 
   /// Begins a step: reads the state. `input` is the connection that readings are about to come from; empty: none.
   void begin(Session& session, std::string_view input);
@@ -39,6 +41,8 @@ class WatermarkTracker {
   }
   /// As of the readings observed so far.
   std::int64_t watermark() const { return watermark_; }
+  /// The latest event time of the input that this step has.
+  std::int64_t latest() const { return latest_; }
   /// Ends the step: writes the state, and asks for a tick where an input may become idle.
   void end(Session& session);
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "key_text.h"
+#include "lane_windows.h"
 #include "watermark.h"
 #include "weir/processor.h"
 #include "weir/split.h"
@@ -55,6 +56,7 @@ class Windowed : public Processor {
     std::vector<std::string> inputs;
     for (const auto& input : context.inputs()) inputs.emplace_back(view(input.id));
     watermark_.start(inputs);
+    lane_ = LaneWindows(context, settings_.allowed_lateness.count());
     late_metric_ = context.counter("window_late_readings", "Readings that came later than is allowed.");
     ignored_metric_ = context.counter("window_ignored_readings", "Readings whose values were all NULL.");
     emitted_metric_ = context.counter("window_emitted", "Results that were emitted, revisions included.");
@@ -63,6 +65,7 @@ class Windowed : public Processor {
 
   void step(Batch batch, Session& session) override {
     check_shape(session);
+    lane_.begin(session, watermark_);
     watermark_.begin(session, batch.empty() ? std::string_view() : session.connection());
     panes_.begin(session, watermark_.watermark());
     window_ = {};
@@ -79,6 +82,7 @@ class Windowed : public Processor {
     }
     panes_.save();
     fire(session);
+    if (!batch.empty()) lane_.end(watermark_);
     late_metric_.add(static_cast<double>(late_));
     ignored_metric_.add(static_cast<double>(ignored_));
   }
@@ -102,6 +106,7 @@ class Windowed : public Processor {
     if (row.error.size > 0) return split.reject(view(row.error));
     const auto& time = row.values[kTime];
     if (time.type == ValueType::null) return split.reject("no time: " + settings_.time + " is NULL");
+    if (!lane_.takes(time.integer)) return split.consume();
     if (time.integer > latest_allowed_)
       return split.reject("the time " + settings_.time + " is further ahead than max_ahead allows");
     if (!window_.contains(time.integer)) {
@@ -122,6 +127,7 @@ class Windowed : public Processor {
     if (!job_.counts(values)) {
       ++ignored_;
     } else {
+      lane_.count(window_);
       auto& pane = panes_.at(window_, key);
       if (!job_.add(pane.accumulator, values, time.integer)) return split.reject(job_.error());
       pane.changed = true;
@@ -136,7 +142,7 @@ class Windowed : public Processor {
 
   void write(Session& session, const Pane& pane) {
     job_.append(writer_.begin(pane.window, pane.key), pane.accumulator);
-    writer_.end(session, pane.group, pane.revisions);
+    writer_.end(session, pane.group, lane_.revision(pane.revisions));
   }
 
   void fire(Session& session) {
@@ -169,6 +175,7 @@ class Windowed : public Processor {
   WatermarkTracker watermark_;
   Panes panes_;
   WindowWriter writer_;
+  LaneWindows lane_;
 
   // Of the step under way.
   Window window_;  ///< of the last reading: the next one is usually in it too

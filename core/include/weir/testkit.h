@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "weir/abi.h"
+#include "weir/lane.h"
 #include "weir/units.h"
 
 namespace weir::testkit {
@@ -57,7 +58,8 @@ struct Options {
   std::uint32_t batch = 1000;                      ///< most inputs a step is given
   std::string name = "processor";
   std::string flow = "flow";
-  std::string emits = {};  ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
+  abi::Lane* lane = nullptr;  ///< that it is in
+  std::string emits = {};     ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
 };
 
 /// A type of a plugin, by name. Throws std::runtime_error if it has none.
