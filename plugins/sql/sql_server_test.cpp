@@ -11,6 +11,7 @@
 #include "weir/errors.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
+#include "weir/testkit_lane.h"
 
 extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
 
@@ -375,6 +376,37 @@ ON_EVERY_SERVER("exactly once holds over crashes at any point") {
     CHECK(runner->take("failure").size() >= 4);
     CHECK(On::rows("SELECT next FROM weir_progress") == "4");
   }
+}
+
+ON_EVERY_SERVER("a lane goes on where its last owner committed, who can commit no more") {
+  NEEDS_SERVER();
+  On::execute("DROP TABLE IF EXISTS weir_lanes");
+  testkit::TestLane lane;
+  auto options = kExactlyOnce;
+  options.lane = &lane;
+  auto before = sink<On>("table: t\n", options);
+  CHECK(lane.claimed_at == 0);
+  const auto round = [](testkit::Runner& runner, testkit::TestLane& in, std::int64_t end, const std::string& id) {
+    in.round(in.last, end);
+    runner.push("{\"id\":\"" + id + "\"}");
+    runner.run();
+    CHECK(On::rows("SELECT count(*) FROM t WHERE id = '" + id + "'") == "0");  // nothing is locked between rounds
+    runner.flush();
+  };
+  round(*before, lane, 10, "a");
+  round(*before, lane, 25, "b");
+
+  testkit::TestLane next;
+  options.lane = &next;
+  const auto after = sink<On>("table: t\n", options);
+  CHECK(next.claimed_at == 25);
+  CHECK_THROWS_AS(round(*before, lane, 40, "c"), Unavailable);
+  CHECK(lane.lost_because.find("another Weir has claimed it") != std::string::npos);
+  next.last = 25;
+  round(*after, next, 30, "d");
+  CHECK(next.lost_because.empty());
+  CHECK(On::rows("SELECT id FROM t ORDER BY id") == "a\nb\nd");
+  CHECK(On::rows("SELECT lane, sink, generation, next FROM weir_lanes") == "flow@topic/0|processor|2|30");
 }
 
 ON_EVERY_SERVER("exactly once: a commit that is still being decided when its connection is gone is waited for") {

@@ -62,7 +62,13 @@ void SqlSink::start(Context& context) {
   rows_.emplace(TableSettings{settings_.table, settings_.create, settings_.key, settings_.version, settings_.partition,
                               settings_.columns, settings_.statement, settings_.then},
                 context, *connection_);
-  if (context.exactly_once()) start_progress(context);
+  if (context.exactly_once()) lane_ = Lane(context);
+  if (lane_) {
+    place_.emplace(*connection_, lane_.id(), std::string(context.name()));
+    lane_.claim(place_->claim());
+  } else if (context.exactly_once()) {
+    start_progress(context);
+  }
   rows_metric_ = context.counter("sql_rows", "Rows written, also those that a rollback took back.");
   rejected_metric_ = context.counter("sql_rejected_records", "Records that the table does not take.");
   commits_metric_ = context.counter("sql_commits", "Transactions committed.");
@@ -164,8 +170,15 @@ void SqlSink::step(Batch batch, Session& session) {
   const auto lock = connection_->lock();
   match_held(session);
   if (batch.empty()) return;
-  if (lost()) throw Unavailable(connection_->url() + ": what was written before has to be written again first");
   const std::string connection(session.connection());
+  if (lane_) {
+    for (const auto file : batch) {
+      written_.push_back({connection, file.sequence(), 0, {}});
+      session.hold(file);
+    }
+    return;
+  }
+  if (lost()) throw Unavailable(connection_->url() + ": what was written before has to be written again first");
   if (progress_table_ && !progress_.contains(connection))
     throw std::logic_error("input from a connection that was not there at start: " + connection);
   std::vector<ToWrite> files;
@@ -206,6 +219,48 @@ void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) 
   for (std::size_t i = 0; i < at.size(); ++i) written_[at[i]] = std::move(all[i]);
 }
 
+/// All that the round has brought, and that it has. Whatever became of a commit that failed, the lane finds it out by
+/// beginning anew.
+void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) {
+  std::vector<ToWrite> all;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    rows_->prepare(session, files[i]);
+    all.push_back({files[i], written_[i].connection});
+  }
+  for (int tries = 1;; ++tries) {
+    bool ours = false;
+    rows_->forget_partitions();
+    try {
+      std::vector<Written> written;
+      as_a_whole([&](std::uint64_t transaction) {
+        written = write(session, all, transaction);
+        ours = place_->store(lane_->end());
+      });
+      if (ours) written_ = std::move(written);
+    } catch (const TakenBack&) {
+      connection_->roll_back();
+      if (tries == kMostTries) throw;
+      continue;
+    } catch (...) {
+      connection_->roll_back();
+      throw;
+    }
+    if (!ours) {
+      connection_->roll_back();
+      lane_.lost("another Weir has claimed it in " + connection_->url());
+      throw Unavailable("the lane " + lane_.id() + " is another Weir's now");
+    }
+    try {
+      return connection_->commit();
+    } catch (const TakenBack&) {
+      if (tries == kMostTries) throw;
+    } catch (const std::exception& error) {
+      lane_.lost(std::string("what became of a commit is not known: ") + error.what());
+      throw;
+    }
+  }
+}
+
 void SqlSink::write_and_commit(Session& session, const std::vector<FlowFile>& files) {
   for (int tries = 1;; ++tries) {
     try {
@@ -223,7 +278,11 @@ void SqlSink::flush(Session& session) {
   if (written_.empty()) return;
   std::vector<FlowFile> files;
   for (std::uint32_t i = 0; i < written_.size(); ++i) files.push_back(session.take_held(i));
-  write_and_commit(session, files);
+  if (lane_) {
+    write_round(session, files);
+  } else {
+    write_and_commit(session, files);
+  }
   commits_metric_.add(1);
   session.event("SEND", connection_->url(), settings_.table.empty() ? "statement" : "table " + settings_.table);
   for (std::size_t i = 0; i < files.size(); ++i) conclude(session, files[i], written_[i]);

@@ -11,8 +11,10 @@
 
 #include "address.h"
 #include "connection.h"
+#include "lane_place.h"
 #include "progress_table.h"
 #include "row_writer.h"
+#include "weir/lane.h"
 #include "weir/processor.h"
 
 namespace weir::db {
@@ -40,7 +42,8 @@ const Spec<SqlSinkSettings>& sql_sink_spec();
 Address address_of(const SqlSinkSettings& settings);
 
 /// A step inserts in the open transaction and holds its inputs; flush() commits, and finishes them. With exactly once,
-/// each step also writes into the transaction how far it is.
+/// each step also writes into the transaction how far it is. In a lane all is written by flush(), at the end of the
+/// round: one that is cut off must not keep rows locked that the next owner needs.
 class SqlSink final : public Processor {
  public:
   explicit SqlSink(SqlSinkSettings settings);
@@ -68,6 +71,7 @@ class SqlSink final : public Processor {
   std::vector<Written> write(Session& session, const std::vector<ToWrite>& files, std::uint64_t transaction);
   void store_progress(const std::vector<Written>& written, const std::vector<bool>& repeated);
   void write_again(Session& session, const std::vector<FlowFile>& files);
+  void write_round(Session& session, const std::vector<FlowFile>& files);
   void write_and_commit(Session& session, const std::vector<FlowFile>& files);
   template <class Work>
   void as_a_whole(Work&& work);
@@ -84,6 +88,9 @@ class SqlSink final : public Processor {
   std::map<std::string, ExactlyOnceProgress, std::less<>> progress_;
   std::map<std::string, std::uint64_t, std::less<>> first_;  ///< where each connection began at start
   bool rejections_stored_ = true;
+
+  Lane lane_;                       ///< of exactly once, in a flow that scales out
+  std::optional<LanePlace> place_;  ///< in that lane
 
   std::vector<Written> written_;
   std::size_t finished_ = 0;  ///< of written_, by the last flush: true once its session is committed
