@@ -1,6 +1,7 @@
 // The parts of the Kafka plugin that need no broker.
 #include <doctest/doctest.h>
 
+#include "lane_position.h"
 #include "options.h"
 #include "progress_topic.h"
 #include "resume.h"
@@ -18,6 +19,23 @@ TEST_CASE("reading goes on at the larger of our own position and the group's, un
   CHECK(reset.offset == 2);
   CHECK(reset.set_back);
   CHECK(!resume_at(Position{.next = 9, .confirmed = -1}, 2).set_back);
+}
+
+TEST_CASE("what the group keeps of a lane survives as its metadata, and what others have set is none of it") {
+  const LanePosition position{.next = 90, .needed_from = 17, .kept = {{"mean", "1700000000"}, {"total", "-5"}}};
+  CHECK(position.metadata() == "weir1 17 mean=1700000000 total=-5");
+  CHECK(LanePosition::read(90, position.metadata()) == position);
+  const LanePosition no_windows{.next = 90, .needed_from = 90, .kept = {}};
+  CHECK(LanePosition::read(90, no_windows.metadata()) == no_windows);
+  for (const char* other : {"", "weir2 17", "weir1 ", "weir1 x", "weir1 -1", "weir1 91", "weir1 17 mean", "set by me"})
+    CHECK(!LanePosition::read(90, other));
+}
+
+TEST_CASE("a lane's progress has its generation, and that of a store has none") {
+  const StoredProgress lane{.next = 7, .generation = 3, .rejected = {}};
+  CHECK(lane.encode() == "next 7\ngeneration 3\n");
+  CHECK(StoredProgress::decode(lane.encode()).generation == 3);
+  CHECK(StoredProgress::decode("next 7\n").generation == 0);
 }
 
 TEST_CASE("positions and partitions survive as state") {

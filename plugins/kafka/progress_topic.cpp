@@ -62,6 +62,7 @@ Owned<rd_kafka_s> make_reader(const ConnectionSettings& settings, Trouble& troub
 
 std::string StoredProgress::encode() const {
   auto text = "next " + std::to_string(next) + "\n";
+  if (generation != 0) text += "generation " + std::to_string(generation) + "\n";
   for (const auto& [sequence, records] : rejected) {
     for (const auto& record : records) {
       text += "rejected " + std::to_string(sequence) + " " + std::to_string(record.record) + " ";
@@ -84,6 +85,8 @@ StoredProgress StoredProgress::decode(std::string_view text) {
     RejectedRecord record;
     if (word == "next" && read(line, stored.next)) {
       has_next = true;
+    } else if (word == "generation" && read(line, stored.generation)) {
+      continue;
     } else if (word == "rejected" && read(next_word(line), sequence) && read(next_word(line), record.record)) {
       record.message = line;
       stored.rejected[sequence].push_back(std::move(record));
@@ -99,8 +102,8 @@ StoredProgress StoredProgress::decode(std::string_view text) {
   return stored;
 }
 
-std::string progress_key(std::string_view store_id, std::string_view connection) {
-  return std::string(store_id) + " " + std::string(connection);
+std::string progress_key(std::string_view owner, std::string_view connection) {
+  return std::string(owner) + " " + std::string(connection);
 }
 
 namespace {
@@ -188,8 +191,8 @@ void make_progress_topic(Producer& producer, const std::string& topic) {
 }
 
 std::map<std::string, StoredProgress, std::less<>> read_progress(const ConnectionSettings& settings, Context context,
-                                                                 const std::string& topic) {
-  const auto own = std::string(context.store_id()) + " ";
+                                                                 const std::string& topic, std::string_view owner) {
+  const auto own = std::string(owner) + " ";
   Trouble trouble(context);
   // Where the partition ends, whatever transactions of others are open: what is below is to be waited for.
   std::int64_t low = 0;

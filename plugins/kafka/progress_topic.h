@@ -7,8 +7,9 @@
 // exists, though the topics that a sink writes to may follow from the data; and their metadata hold 4 KiB, too little
 // for the records that were rejected. The price is one topic, with one partition, that the sink makes where it may.
 //
-//   key    STORE_ID CONNECTION
+//   key    STORE_ID CONNECTION; of a lane (weir/lane.h): LANE SINK
 //   value  next N                       the first FlowFile whose outcome is not here
+//          generation N                of a lane: rises with each claim; next is an offset then
 //          rejected SEQUENCE RECORD WHY one line for each record that went to `failure` instead, of the FlowFiles that
 //                                       a crash could bring again
 #include <cstdint>
@@ -32,6 +33,7 @@ struct RejectedRecord {
 /// What is stored for one connection.
 struct StoredProgress {
   std::uint64_t next = 0;
+  std::uint64_t generation = 0;                                   ///< 0: of no lane
   std::map<std::uint64_t, std::vector<RejectedRecord>> rejected;  ///< by sequence
 
   std::string encode() const;
@@ -39,15 +41,16 @@ struct StoredProgress {
   static StoredProgress decode(std::string_view text);
 };
 
-std::string progress_key(std::string_view store_id, std::string_view connection);
+/// `owner`: the store's id, or a lane's.
+std::string progress_key(std::string_view owner, std::string_view connection);
 
 /// Makes the topic if it is missing, with up to three replicas. Throws Unavailable, and Misconfigured, also if there is
 /// one that is not compacted.
 void make_progress_topic(Producer& producer, const std::string& topic);
 
-/// Reads what is committed for this store, by connection. To be called after init_transactions, when no transaction of
-/// ours can end any more. Throws Unavailable and Misconfigured.
+/// Reads what is committed for this store, or lane, by connection. To be called after init_transactions, when no
+/// transaction of ours can end any more. Throws Unavailable and Misconfigured.
 std::map<std::string, StoredProgress, std::less<>> read_progress(const ConnectionSettings& settings, Context context,
-                                                                 const std::string& topic);
+                                                                 const std::string& topic, std::string_view owner);
 
 }  // namespace weir::kafka

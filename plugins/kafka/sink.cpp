@@ -28,6 +28,7 @@ KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)) {
 void KafkaSink::start(Context& context) {
   context_ = context;
   exactly_once_ = context_.exactly_once();
+  if (exactly_once_) lane_ = Lane(context_);
   if (exactly_once_ && settings_.acks != "all") throw Misconfigured("acks: exactly once needs `all`");
   messages_metric_ = context_.counter("kafka_messages", "Messages that the brokers have.");
   rejected_metric_ = context_.counter("kafka_rejected", "Messages that went to failure.");
@@ -46,22 +47,60 @@ void KafkaSink::connect() {
                             .linger = std::chrono::duration_cast<milliseconds>(settings_.linger),
                             .one_by_one = one_by_one_};
   if (exactly_once_)
-    settings.transactional_id = "weir-" + std::string(context_.store_id()) + "-" + std::string(context_.flow()) + "-" +
-                                std::string(context_.name());
+    settings.transactional_id =
+        "weir-" + (lane_ ? lane_.id() : std::string(context_.store_id()) + "-" + std::string(context_.flow())) + "-" +
+        std::string(context_.name());
   auto producer = std::make_unique<Producer>(
       settings, context_, [this](std::uint64_t tag, int error, const char* text) { reported(tag, error, text); });
   if (exactly_once_) {
     make_progress_topic(*producer, settings_.progress_topic);
-    producer->init_transactions(kTransaction);
-    compare_progress();
+    if (lane_) {
+      claim_lane(*producer);
+    } else {
+      producer->init_transactions(kTransaction);
+      compare_progress();
+    }
   }
   sends_one_by_one_ = one_by_one_;
   producer_ = std::move(producer);
 }
 
+StoredProgress KafkaSink::read_lane() {
+  const auto stored = read_progress(settings_, context_, settings_.progress_topic, lane_.id());
+  const auto found = stored.find(context_.name());
+  auto progress = found == stored.end() ? StoredProgress() : found->second;
+  if (generation_ == 0 || progress.generation == generation_) return progress;
+  lane_.lost("another Weir has claimed it in " + settings_.brokers);
+  throw Unavailable("the lane " + lane_.id() + " is another Weir's now");
+}
+
+/// Takes the transactional id, so that nobody else's transaction can end any more, and at first claims the lane. Later
+/// it must still be ours: one who was cut off must not take it back.
+void KafkaSink::claim_lane(Producer& producer) {
+  if (generation_ != 0) read_lane();
+  producer.init_transactions(kTransaction);
+  auto progress = read_lane();
+  if (generation_ != 0) return;
+  ++progress.generation;
+  producer.begin();
+  if (const int error = send_progress(producer, lane_.id(), context_.name(), progress); error != 0)
+    raise(error, "writing the progress to '" + settings_.progress_topic + "'");
+  producer.commit(kTransaction);
+  generation_ = progress.generation;
+  lane_.claim(static_cast<std::int64_t>(progress.next));
+}
+
+int KafkaSink::send_progress(Producer& producer, std::string_view owner, std::string_view id,
+                             const StoredProgress& progress) {
+  const auto key = progress_key(owner, id);
+  const auto value = progress.encode();
+  return producer.produce(
+      {.topic = settings_.progress_topic, .value = value, .key = key, .partition = 0, .tag = kProgress});
+}
+
 /// Before any input is taken, and after every producer that was given up: what is committed decides.
 void KafkaSink::compare_progress() {
-  const auto stored = read_progress(settings_, context_, settings_.progress_topic);
+  const auto stored = read_progress(settings_, context_, settings_.progress_topic, context_.store_id());
   const auto where = "the topic " + settings_.progress_topic + " of " + settings_.brokers;
   const auto find = [&](const std::string& id) -> const StoredProgress* {
     const auto found = stored.find(id);
@@ -102,6 +141,8 @@ void KafkaSink::compare_progress() {
 
 /// What it had under way, or in an open transaction, counts as not sent.
 void KafkaSink::give_up_producer() {
+  // Whatever became of the commit, the lane finds it out by beginning anew.
+  if (lane_ && committing_) lane_.lost("what became of a transaction is not known: " + broken_);
   producer_.reset();
   broken_.clear();
   in_transaction_ = committing_ = false;
@@ -116,7 +157,11 @@ void KafkaSink::give_up_producer() {
 void KafkaSink::throw_if_broken() {
   if (!fatal_.empty()) throw Misconfigured(fatal_);
   if (producer_ == nullptr) return;
-  if (const auto fatal = producer_->fatal(); !fatal.empty()) throw Misconfigured(fatal);
+  if (const auto fatal = producer_->fatal(); !fatal.empty()) {
+    if (!lane_) throw Misconfigured(fatal);
+    lane_.lost(fatal);
+    throw Unavailable(fatal);
+  }
   if (broken_.empty()) broken_ = producer_->broken();
   if (broken_.empty()) return;
   const auto why = broken_;
@@ -155,7 +200,7 @@ void KafkaSink::step(Batch batch, Session& session) {
   wait_for_room(settings_.max_inflight / 2);
   const auto first = held_.size();
   const std::string connection(session.connection());
-  if (exactly_once_) {
+  if (exactly_once_ && !lane_) {
     const auto known = connections_.find(connection);
     if (known == connections_.end())
       throw std::logic_error("input from a connection that was not there at start: " + connection);
@@ -204,7 +249,7 @@ void KafkaSink::send(Session& session, const std::vector<FlowFile>& files, std::
   for (std::size_t i = 0; i < files.size(); ++i) {
     auto& held = held_[first + i];
     held.sent = true;
-    if (exactly_once_) {
+    if (exactly_once_ && !lane_) {
       auto& connection = connections_.find(held.connection)->second;
       if (connection.progress.has(held.sequence)) {  // is there: only its outcome has to be repeated
         const auto rejected = connection.rejected.find(held.sequence);
@@ -212,9 +257,8 @@ void KafkaSink::send(Session& session, const std::vector<FlowFile>& files, std::
         continue;
       }
       connection.progress.add(held.sequence);
-      if (!in_transaction_) producer_->begin();
-      in_transaction_ = true;
     }
+    if (exactly_once_ && !std::exchange(in_transaction_, true)) producer_->begin();
     fresh.push_back(files[i]);
     indexes.push_back(first + i);
   }
@@ -346,21 +390,25 @@ void KafkaSink::commit(Session& session) {
   ready(session);
   if (held_.empty()) return;
   if (in_transaction_ && !committing_) {
+    const auto must = [&](int error) {
+      if (error == 0) return;
+      give_up_producer();
+      raise(error, "writing the progress to '" + settings_.progress_topic + "'");
+    };
+    if (lane_)
+      must(
+          send_progress(*producer_, lane_.id(), context_.name(),
+                        {.next = static_cast<std::uint64_t>(lane_->end()), .generation = generation_, .rejected = {}}));
     for (const auto& held : held_) {
+      if (lane_) break;
       auto& connection = connections_.find(held.connection)->second;
       if (!held.rejected.empty()) connection.rejected[held.sequence] = held.rejected;
     }
     for (auto& [id, connection] : connections_) {
       const auto next = connection.progress.next();
       if (next == connection.committed) continue;
-      const auto key = progress_key(context_.store_id(), id);
-      const auto value = StoredProgress{next, connection.rejected}.encode();
-      if (const int error = producer_->produce(
-              {.topic = settings_.progress_topic, .value = value, .key = key, .partition = 0, .tag = kProgress});
-          error != 0) {
-        give_up_producer();
-        raise(error, "writing the progress to '" + settings_.progress_topic + "'");
-      }
+      must(send_progress(*producer_, context_.store_id(), id,
+                         {.next = next, .generation = 0, .rejected = connection.rejected}));
       connection.in_doubt = next;
     }
     committing_ = true;

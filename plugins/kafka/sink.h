@@ -13,6 +13,7 @@
 #include "outgoing.h"
 #include "producer.h"
 #include "progress_topic.h"
+#include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/progress.h"
 
@@ -63,6 +64,9 @@ class KafkaSink final : public Processor {
   void ready(Session& session);
   void connect();
   void compare_progress();
+  StoredProgress read_lane();
+  void claim_lane(Producer& producer);
+  int send_progress(Producer& producer, std::string_view owner, std::string_view id, const StoredProgress& progress);
   void give_up_producer();
   void throw_if_broken();
   void send_held(Session& session);
@@ -91,6 +95,8 @@ class KafkaSink final : public Processor {
   std::size_t finished_ = 0;               ///< of held_, by the last session: true once it is committed
 
   std::map<std::string, Connection, std::less<>> connections_;  ///< of exactly once
+  Lane lane_;                     ///< of exactly once, in a flow that scales out; then there are no connections_
+  std::uint64_t generation_ = 0;  ///< by which it has claimed that; 0: not yet
   bool in_transaction_ = false;
   bool committing_ = false;  ///< a commit has begun, and its outcome is not known
 

@@ -8,6 +8,7 @@
 #include "weir/errors.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
+#include "weir/testkit_lane.h"
 
 extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
 
@@ -325,4 +326,49 @@ TEST_CASE("what is wrong is said when the flow is validated") {
   CHECK(has(error("brokers: x\ntopic: a b\n"), "has characters other than"));
   CHECK(has(error("brokers: x\ntopic: t\nheader_attributes: ['a*b']\n"), "header_attributes"));
   CHECK(has(error("brokers: x\ntopic: t\nprogress_topic: ''\n"), "progress_topic"));
+}
+
+TEST_CASE("a lane goes on where its last owner committed, who can commit no more") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("of-lanes");
+  const auto as = [](weir::testkit::TestLane& lane) {
+    auto options = exactly_once_as("of-lanes");
+    options.lane = &lane;
+    return options;
+  };
+  const auto round = [](Runner& runner, weir::testkit::TestLane& lane, std::int64_t end, int n) {
+    lane.round(lane.last, end);
+    runner.push("{\"n\":" + std::to_string(n) + "}");
+    return deliver(runner, std::chrono::seconds(lane.lost_because.empty() ? 20 : 1));
+  };
+  weir::testkit::TestLane lane;
+  Runner before(type(), settings(broker->brokers(), "topic: of-lanes\n"), as(lane));
+  CHECK(lane.claimed_at == 0);
+  CHECK(round(before, lane, 10, 0));
+  CHECK(round(before, lane, 25, 1));
+
+  weir::testkit::TestLane next;
+  Runner after(type(), settings(broker->brokers(), "topic: of-lanes\n"), as(next));
+  CHECK(next.claimed_at == 25);
+  lane.round(25, 40);
+  before.push("{\"n\":2}");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (lane.lost_because.empty() && std::chrono::steady_clock::now() < deadline) {
+    try {
+      before.run();
+      before.durable();
+    } catch (const weir::Unavailable&) {
+    }
+  }
+  CHECK(!lane.lost_because.empty());
+  CHECK(before.held() + before.queued() == 1);
+  next.last = 25;
+  // The one before may have taken its transactional id back before it saw that the lane is another's.
+  if (!round(after, next, 30, 3)) CHECK(!next.lost_because.empty());
+  weir::testkit::TestLane last;
+  Runner again(type(), settings(broker->brokers(), "topic: of-lanes\n"), as(last));
+  if (last.claimed_at == 25) CHECK(round(again, last, 30, 3));
+  CHECK(values(client.read("of-lanes")) == "{\"n\":0},{\"n\":1},{\"n\":3},");
 }

@@ -58,6 +58,27 @@ void KafkaSource::start(Context& context) {
     if (!topic.starts_with('^')) what = topic + (what.empty() ? "" : "," + what);
   }
   uri_ = transit_uri(settings_, what);
+  if (auto* lanes = static_cast<abi::Lanes*>(context_.raw()->interface(abi::kLanesInterface))) {
+    member_ = std::make_shared<GroupMember>(MemberSettings{settings_, subscription_, group(), settings_.start},
+                                            context_, *lanes);
+    member_->enlist(member_);
+  } else if (const Lane lane(context_); lane) {
+    lane_ = std::make_unique<LaneSource>(
+        LaneSourceSettings{settings_, group(), settings_.isolation}, context_, lane,
+        [this](Session& session, auto& from, auto& emitted) { emit(session, from, emitted); });
+  }
+}
+
+void KafkaSource::stop() {
+  consumer_.reset();
+  lane_.reset();
+  if (member_) member_->close();
+  member_.reset();
+}
+
+std::string KafkaSource::group() const {
+  return settings_.group.empty() ? "weir-" + std::string(context_.flow()) + "-" + std::string(context_.name())
+                                 : settings_.group;
 }
 
 /// Finds how far the durable epoch is, and only then joins the group.
@@ -69,12 +90,9 @@ void KafkaSource::open(Session& session) {
   });
   const auto count = session.state(kSessions);
   if (count) std::from_chars(count->data(), count->data() + count->size(), sessions_);
-  const auto group = settings_.group.empty()
-                         ? "weir-" + std::string(context_.flow()) + "-" + std::string(context_.name())
-                         : settings_.group;
   consumer_ = std::make_unique<Consumer>(ConsumerSettings{.connection = settings_,
                                                           .subscription = subscription_,
-                                                          .group = group,
+                                                          .group = group(),
                                                           .isolation = settings_.isolation,
                                                           .start = settings_.start,
                                                           .buffer_max = settings_.buffer_max,
@@ -83,6 +101,11 @@ void KafkaSource::open(Session& session) {
 }
 
 void KafkaSource::poll(Session& session) {
+  if (lane_) return lane_->poll(session);
+  if (member_) {
+    if (const auto fatal = member_->fatal(); !fatal.empty()) throw Misconfigured(fatal);
+    return;
+  }
   if (!consumer_) {
     open(session);
   } else if (session.state(kSessions).value_or("0") != std::to_string(sessions_)) {
@@ -93,26 +116,30 @@ void KafkaSource::poll(Session& session) {
   auto messages = consumer_->take(kBatch);
   const bool full = messages.size() == kBatch;
   std::deque<Message> emitted;
-  Chunks chunks(session, settings_.chunk_size);
   try {
-    while (!messages.empty() && !session.over_budget()) {
-      emitted.push_back(std::move(messages.front()));
-      messages.pop_front();
-      if (settings_.emit == "each" || !chunks.add(*emitted.back())) emit(session, *emitted.back());
-    }
-    chunks.end();
+    emit(session, messages, emitted);
   } catch (...) {
     std::move(messages.begin(), messages.end(), std::back_inserter(emitted));
     consumer_->emitted(0, {}, std::move(emitted));
     throw;
   }
   const bool more = full || !messages.empty();
-  if (!emitted.empty()) session.event("RECEIVE", uri_);
   consumer_->emitted(sessions_ + 1, std::move(emitted), std::move(messages));
   save(session);
   buffered_.set(static_cast<double>(consumer_->bytes()));
   if (more) return session.again();
   if (ended && consumer_->at_end()) session.finished();
+}
+
+void KafkaSource::emit(Session& session, std::deque<Message>& from, std::deque<Message>& emitted) {
+  Chunks chunks(session, settings_.chunk_size);
+  while (!from.empty() && !session.over_budget()) {
+    emitted.push_back(std::move(from.front()));
+    from.pop_front();
+    if (settings_.emit == "each" || !chunks.add(*emitted.back())) emit(session, *emitted.back());
+  }
+  chunks.end();
+  if (!emitted.empty()) session.event("RECEIVE", uri_);
 }
 
 void KafkaSource::emit(Session& session, const rd_kafka_message_s& message) {

@@ -10,6 +10,8 @@
 
 #include "connection.h"
 #include "consumer.h"
+#include "group_member.h"
+#include "lane_source.h"
 #include "weir/processor.h"
 
 namespace weir::kafka {
@@ -35,11 +37,13 @@ class KafkaSource final : public Source {
   void start(Context& context) override;
   void poll(Session& session) override;
   void durable(std::uint64_t token) override;
-  void stop() override { consumer_.reset(); }
+  void stop() override;
 
  private:
   void open(Session& session);
   void emit(Session& session, const rd_kafka_message_s& message);
+  void emit(Session& session, std::deque<Message>& from, std::deque<Message>& emitted);
+  std::string group() const;
   void save(Session& session);
 
   const SourceSettings settings_;
@@ -49,6 +53,9 @@ class KafkaSource final : public Source {
   Metric buffered_;
   std::uint64_t sessions_ = 0;  ///< as the state has it; also the token of the last
   std::unique_ptr<Consumer> consumer_;
+  // Of a flow that scales out:
+  std::shared_ptr<GroupMember> member_;
+  std::unique_ptr<LaneSource> lane_;
 };
 
 }  // namespace weir::kafka
