@@ -22,7 +22,9 @@
 #include "cli/service.h"
 #include "cli/validate.h"
 #include "engine/engine.h"
+#include "engine/lane_host.h"
 #include "engine/log.h"
+#include "flow/scale_out.h"
 #include "store/store.h"
 
 namespace weir::cli {
@@ -127,7 +129,14 @@ int run(const RunOptions& options) {
   Loaded loaded;
   load_flows({options.flows, options.plugins, options.parameters}, loaded);
   if (!loaded.ok) return kWrong;
-  const auto& flows = loaded.result.flows;
+  std::vector<flow::Flow> flows;
+  for (const auto& flow : loaded.result.flows) {
+    flows.push_back(flow.scale_out ? flow::member_of(flow) : flow);
+    if (!flow.scale_out || !options.until_idle) continue;
+    fmt::print(stderr, "weir: {}: the flow '{}' scales out: it has no end, so --until-idle cannot run it\n", flow.file,
+               flow.name);
+    return kWrong;
+  }
 
   Signals signals;
   std::unique_ptr<store::Store> store;
@@ -143,7 +152,15 @@ int run(const RunOptions& options) {
   engine_options.memory_budget = options.memory;
   engine_options.data = options.data;
   engine_options.until_idle = options.until_idle;
+  engine::Engine* reporter = nullptr;  // lanes come once it runs
+  engine::LaneHost lanes(loaded.result.flows,
+                         {engine_options, options.data, [&](abi::Level level, const std::string& message) {
+                            reporter->report(nullptr, level, message);
+                          }});
+  engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
+  engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine::Engine engine(flows, *store, engine_options);
+  reporter = &engine;
   std::unique_ptr<api::Server> server;
   try {
     if (options.listen != "none") {
@@ -176,6 +193,7 @@ int run(const RunOptions& options) {
   }
   tell_service_manager("STOPPING=1\nSTATUS=the last epoch is written");
   engine.stop();
+  lanes.stop();
   if (server) server->stop();
   if (const auto fatal = engine.fatal(); !fatal.empty()) {
     engine::log_line(abi::Level::error, nullptr, "stopped: " + fatal);

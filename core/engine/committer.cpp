@@ -31,6 +31,7 @@ void Engine::committer_loop() {
   // kept.
   std::map<const Instance*, std::pair<std::uint32_t, std::uint64_t>> newest;
   const auto holds_anew = [&] {
+    if (options_.lane) return false;  // the end of the round says when
     bool anew = false;
     for (const auto& instance : instances_) {
       if (instance->held.empty() || instance->status != Instance::Status::running) continue;
@@ -119,6 +120,7 @@ void Engine::end_drain() {
 
 void Engine::flush_processors(Lock& lock) {
   bool any = false;
+  if (options_.lane && !lane_at_rest()) return;
   for (auto& instance : instances_) {
     const bool ends = instance->status == Instance::Status::stopping;
     if (instance->held.empty() || (instance->status != Instance::Status::running && !ends)) continue;
@@ -172,6 +174,7 @@ store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* token
   epoch.attributes.swap(attributes_);
   epoch.bulletins.swap(new_bulletins_);
   epoch.retained.swap(retained_);
+  if (options_.lane) forget_changes(epoch);
   dirty_ = urgent_ = false;
   held_bytes_ = 0;
   last_cut_ = std::chrono::steady_clock::now();
@@ -237,7 +240,7 @@ void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair
       if (connection->durable_only) consider(*connection->to);
     }
   }
-  if (store::Arena::total_bytes() > options_.memory_budget) {
+  if (store::Arena::total_bytes() > options_.memory_budget && !options_.lane) {
     for (auto& connection : connections_) connection->unload();
   }
   if (!tokens.empty()) {

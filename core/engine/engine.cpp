@@ -71,7 +71,7 @@ void Engine::wire() {
           connections_.emplace_back(std::make_unique<Connection>(store_.connection_number(definition.id), definition));
       connection->from = instances_[base + definition.from].get();
       connection->to = instances_[base + definition.to].get();
-      connection->durable_only = connection->to->definition().exactly_once;
+      connection->durable_only = connection->to->definition().exactly_once && !options_.lane;
       connection->from->outputs[definition.relationship].push_back(connection.get());
       connection->from->routed[definition.relationship] = true;
       connection->to->inputs.push_back(connection.get());
@@ -213,7 +213,7 @@ void Engine::stop() {
   stopped_ = stopping_ = true;
   timer_changed_.notify_all();
   quiet_.wait_for(lock, kStopPatience, [&] { return active_ == 0; });
-  if (started_ && fatal_.empty()) {
+  if (started_ && fatal_.empty() && !options_.lane) {
     if (std::any_of(instances_.begin(), instances_.end(), [](const auto& in) { return !in->held.empty(); }))
       touch(true);
   }
@@ -285,6 +285,7 @@ bool Engine::ready(std::string* why_not) const {
   };
   if (!fatal_.empty()) return no(fatal_);
   std::string reasons = sources_paused_ ? "the disk is full" : "";
+  if (options_.lanes_not_ready) reasons += (reasons.empty() ? "" : "\n") + options_.lanes_not_ready();
   for (const auto& instance : instances_) {
     const auto reason = instance->not_ready();
     if (!reason.empty()) reasons += (reasons.empty() ? "" : "\n") + instance->full_name() + ": " + reason;
@@ -340,6 +341,7 @@ void Engine::on_bulletin(std::function<void()> listener) {
 }
 
 void Engine::report(const Instance* instance, abi::Level level, std::string message) {
+  if (options_.report) return options_.report(level, instance == nullptr ? "" : instance->definition().name, message);
   log_line(level, instance, message);
   const Lock lock(mutex_);
   Bulletin bulletin;

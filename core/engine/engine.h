@@ -9,6 +9,7 @@
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
 //   operate.cpp    start and stop of a processor    queue.cpp      an operator at queues and state
+//   lane.cpp       rounds of a lane
 //   test_control.cpp  what a test does: time, input
 
 #include <atomic>
@@ -32,7 +33,13 @@
 #include "store/provenance.h"
 #include "store/store.h"
 
+namespace weir::abi {
+class Lanes;
+}
+
 namespace weir::engine {
+
+class Lane;
 
 /// Sees what enters a connection, under the engine's lock: `count` items from `offset` on. For tests and taps; quick.
 using Tap =
@@ -46,6 +53,12 @@ struct Options {
   bool until_idle = false;
   Tap tap;                        ///< may be empty
   VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
+  /// All of this engine is a lane: it works in rounds, and nothing of it goes to disk (lane.h, lane_host.h).
+  std::shared_ptr<Lane> lane;
+  std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
+  std::function<std::string()> lanes_not_ready;               ///< why they are not; or empty
+  /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
+  std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
 };
 
 /// It cannot be done as things stand; the message says what to do.
@@ -228,6 +241,12 @@ class Engine {
   void check_ends();
   void timer_loop();
 
+  // lane.cpp
+  bool lane_at_rest(const Instance* besides = nullptr) const;
+  bool lane_is_done(const Instance& source) const;
+  void end_round();
+  void forget_changes(store::Epoch& epoch);
+
   // operate.cpp
   void recover_stops();
   Instance& instance_of(const std::string& flow, const std::string& processor);
@@ -333,6 +352,7 @@ class Engine {
   std::uint32_t operator_number_ = 0;  ///< under which the store keeps what an operator stopped
   StateChanges stop_changes_;          ///< of that, since the last cut
   bool up_ = false;                    ///< start() is through
+  bool round_begun_ = false;           ///< of a lane: its source has put something out
   std::string fatal_;                  ///< the store is not to be written any more
   std::string batch_failure_;          ///< batch mode cannot end well, but what was done is kept
 };

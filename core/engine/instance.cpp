@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "engine/engine.h"
+#include "engine/lane.h"
 #include "engine/log.h"
 #include "sql/declared_record.h"
 #include "sql/engine.h"
@@ -96,6 +97,9 @@ void* Instance::interface(const char* name) {
       emitted_ = std::make_unique<sql::EmittedRecord>(definition_.output_record);
     return emitted_.get();
   }
+  if (std::string_view(name) == abi::kLaneInterface) return static_cast<abi::Lane*>(engine_.options().lane.get());
+  if (std::string_view(name) == abi::kLanesInterface)
+    return flow_.is_member && engine_.options().lanes ? engine_.options().lanes(flow_.name) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });

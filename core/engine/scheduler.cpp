@@ -63,11 +63,12 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   if (cut_is_next_) return std::nullopt;
   if (instance.once != 0 && (instance.once_done || !alone)) return std::nullopt;
   if (ends || !fatal_.empty() || instance.not_before > now) return std::nullopt;
-  if (instance.tick_at != 0 && instance.tick_at <= now && alone && !blocked(instance, nullptr))
+  const bool waits = options_.lane && instance.is_source() && !lane_is_done(instance);
+  if (instance.tick_at != 0 && instance.tick_at <= now && alone && !waits && !blocked(instance, nullptr))
     return Step{abi::Trigger::tick};
   if (instance.next_scheduled > now) return std::nullopt;
   if (instance.is_source()) {
-    if (instance.poll_wanted && !instance.source_ended && !sources_paused_ && !draining_ && alone &&
+    if (instance.poll_wanted && !waits && !instance.source_ended && !sources_paused_ && !draining_ && alone &&
         !blocked(instance, nullptr))
       return Step{abi::Trigger::input};
   }
@@ -128,6 +129,7 @@ void Engine::work(Instance& instance) {
   consider(instance);
   if (instance.once_done && instance.active == 0 && instance.status == Instance::Status::running) begin_stop(instance);
   go_on_stopping(instance);
+  if (options_.lane) end_round();
   for (auto* ahead : std::exchange(run_ahead_, {})) {  // now it may not be any more
     ahead->is_ahead = false;
     consider(*ahead);

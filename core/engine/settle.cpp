@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/engine.h"
+#include "engine/lane.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -49,6 +50,10 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
   std::vector<std::pair<std::uint32_t, std::uint64_t>> places;
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto& connection = *connections[i];
+    if (options_.lane) {
+      round_begun_ |= instance.is_source();
+      if (connection.to->is_sink() && options_.lane->silent(connection.to->definition().name)) continue;
+    }
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
     if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);
     if (connection.tap) connection.tap(first, output.batch, output.offset, output.count);

@@ -84,6 +84,14 @@ struct ProvenanceOptions {
   std::uint64_t keep_bytes = 1 * GiB;
 };
 
+/// One partition of a flow that scales out (weir/lane.h).
+struct LaneName {
+  std::string flow;  ///< as its author named it
+  std::string topic;
+  std::int32_t partition = 0;
+  auto operator<=>(const LaneName&) const = default;
+};
+
 struct Flow {
   std::string name;
   std::string file;
@@ -92,6 +100,9 @@ struct Flow {
   std::vector<Connection> connections;
   ProvenanceOptions provenance;
   std::vector<FlowTest> tests;
+  bool scale_out = false;
+  std::optional<LaneName> lane;      ///< it is the flow of this lane (lanes.h)
+  bool is_member = false;            ///< it is the member of the group for the lanes
   std::vector<std::string> secrets;  ///< values that must not be shown: see masked() in settings.h
 };
 

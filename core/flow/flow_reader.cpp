@@ -16,8 +16,8 @@ namespace weir::flow {
 
 namespace {
 
-const std::vector<std::string> kTopKeys{"flow",     "description", "parameters", "records",
-                                        "defaults", "processors",  "provenance", "tests"};
+const std::vector<std::string> kTopKeys{"flow",       "description", "parameters", "records",  "defaults",
+                                        "processors", "provenance",  "tests",      "scale_out"};
 const std::vector<std::string> kRetryKeys{"attempts", "backoff", "max_backoff"};
 
 /// Names become parts of ids (flow/from/relationship/to), of metrics' labels and of folders.
@@ -135,6 +135,7 @@ Draft FlowReader::read(const Node& root) {
       report_.error(*draft.name, fmt::format("{} is no name for a flow", describe(*draft.name)), kNameRule);
   }
   if (const auto* description = root.find("description")) draft.flow.description = text(*description, "description");
+  if (const auto* scale_out = root.find("scale_out")) draft.flow.scale_out = boolean(*scale_out, "scale_out", false);
   if (const auto* records = root.find("records"); records != nullptr && !records->is_null()) {
     if (!records->is_map()) {
       report_.error(*records, fmt::format("'records' is {}", describe(*records)), "a map of records");

@@ -11,6 +11,7 @@
 
 #include "flow/flow_reader.h"
 #include "flow/graph.h"
+#include "flow/scale_out.h"
 #include "flow/test_reader.h"
 #include "plugin/nearest.h"
 #include "weir/sql.h"
@@ -97,6 +98,7 @@ class Loader {
     }
     check_graph(draft, report);
     const auto reads = follow_records(draft, report);
+    check_scale_out(draft, report);
     draft.flow.secrets.assign(parameters.secrets().begin(), parameters.secrets().end());
     try_constructing(draft, report, draft.flow.secrets);
     // A mistyped use would make it look unused.

@@ -340,6 +340,10 @@ std::string schema(const plugin::Registry& registry) {
   p["flow"] = json::object{{"type", "string"},
                            {"description", "The flow's name. Ids derive from names: a moved file loses nothing."}};
   p["description"] = described(text_type(), "For people.");
+  p["scale_out"] =
+      json::object{{"type", "boolean"},
+                   {"default", false},
+                   {"description", "Several Weirs run this flow, and share its Kafka topic's partitions."}};
   p["parameters"] = json::object{{"description", "Values used as ${name}; in SQL as :name."},
                                  {"type", "object"},
                                  {"additionalProperties", std::move(parameters)}};

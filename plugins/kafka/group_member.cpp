@@ -213,14 +213,10 @@ void GroupMember::stand_still(const std::set<Partition>& partitions) {
 }
 
 void GroupMember::wake(const std::set<Partition>& partitions) {
-  std::vector<Context> contexts;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& partition : partitions) {
-      if (const auto lane = running_.find(partition); lane != running_.end()) contexts.push_back(lane->second.context);
-    }
+  const std::lock_guard lock(mutex_);  // so that none can leave, and end, before it is woken
+  for (const auto& partition : partitions) {
+    if (const auto lane = running_.find(partition); lane != running_.end()) lane->second.context.wake();
   }
-  for (auto& each : contexts) each.wake();
 }
 
 // ------------------------------------------------------------------------------------------------------------ lanes

@@ -1,0 +1,64 @@
+#pragma once
+// A lane as the engine keeps it: which round it is in, what its far sides have of it, and what its windows would need
+// elsewhere. weir/lane.h says what a lane is.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "flow/definition.h"
+#include "weir/lane.h"
+
+namespace weir::engine {
+
+class Lane final : public abi::Lane {
+ public:
+  /// `sinks`: the processors that have to claim their place. `lost` is called once, from any thread, with why.
+  Lane(const flow::LaneName& name, std::set<std::string> sinks, std::function<void(const std::string&)> lost);
+
+  /// What comes of the round under way was done before, as far as this processor is concerned: it is to get nothing.
+  bool silent(const std::string& processor) const;
+
+  abi::Text id() const override { return to_text(id_); }
+  abi::Text flow() const override { return to_text(name_.flow); }
+  abi::Text topic() const override { return to_text(name_.topic); }
+  std::int32_t partition() const override { return name_.partition; }
+  bool claimed() const override;
+  void go_on(std::int64_t offset) override;
+  void restore(abi::Text processor, std::int64_t needed_from, abi::Text kept) override;
+  std::int64_t stop_after(std::int64_t offset) const override;
+  void round(std::int64_t begin, std::int64_t end) override;
+  std::int64_t needed_from(std::int64_t offset) const override;
+  void visit_kept(abi::StateVisitor* visitor) const override;
+  std::int64_t begin() const override;
+  std::int64_t end() const override;
+  bool rebuilding() const override;
+  void keep(abi::Text processor, std::int64_t needed_from, abi::Text value) override;
+  void restored(abi::Text processor, abi::Report* value) const override;
+  void claim(abi::Text processor, std::int64_t offset) override;
+  void lost(abi::Text why) override;
+
+ private:
+  struct Kept {
+    std::int64_t needed_from;
+    std::string value;
+  };
+
+  const flow::LaneName name_;
+  const std::string id_;
+  const std::set<std::string> sinks_;
+
+  mutable std::mutex mutex_;  ///< guards all below
+  std::function<void(const std::string&)> lost_;
+  std::map<std::string, std::int64_t, std::less<>> claims_;
+  std::map<std::string, std::string, std::less<>> restored_;
+  std::map<std::string, Kept, std::less<>> kept_;
+  std::int64_t go_on_ = 0;
+  std::int64_t begin_ = 0;
+  std::int64_t end_ = 0;
+};
+
+}  // namespace weir::engine

@@ -1,0 +1,210 @@
+#include "engine/lane_host.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "engine/lane.h"
+#include "flow/scale_out.h"
+#include "store/store.h"
+#include "weir/spec.h"
+
+namespace weir::engine {
+
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr auto kFirstPause = std::chrono::seconds(1);  ///< before a lane that was lost begins anew; doubles
+constexpr auto kLongestPause = std::chrono::seconds(30);
+constexpr auto kWell = std::chrono::minutes(1);  ///< a lane that ran for so long was well
+
+}  // namespace
+
+/// Hands on what a member says of one flow.
+class LaneHost::OfFlow final : public abi::Lanes {
+ public:
+  OfFlow(LaneHost& host, std::string flow) : host_(host), flow_(std::move(flow)) {}
+  void want(abi::Text topic, std::int32_t partition) override {
+    host_.want({flow_, std::string(view(topic)), partition}, true);
+  }
+  void give_up(abi::Text topic, std::int32_t partition) override {
+    host_.want({flow_, std::string(view(topic)), partition}, false);
+  }
+
+ private:
+  LaneHost& host_;
+  const std::string flow_;
+};
+
+struct LaneHost::Running {
+  ~Running() {
+    if (starter.joinable()) starter.join();
+  }
+
+  std::vector<flow::Flow> flows;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<Engine> engine;  ///< behind what it uses
+  Steady::time_point since = Steady::now();
+  std::thread starter;  ///< far sides take their time, and lanes need not wait for each other
+};
+
+LaneHost::LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options)
+    : flows_(flows), options_(std::move(options)) {
+  std::error_code ignored;  // what cannot be removed is said when a lane wants its folder
+  std::filesystem::remove_all(options_.data / "lanes", ignored);
+  for (const auto& flow : flows_) {
+    if (flow.scale_out) of_flows_.emplace(flow.name, std::make_unique<OfFlow>(*this, flow.name));
+  }
+  if (!of_flows_.empty()) thread_ = std::thread([this] { run(); });
+}
+
+LaneHost::~LaneHost() {
+  stop();
+}
+
+abi::Lanes* LaneHost::lanes(const std::string& flow) {
+  const auto found = of_flows_.find(flow);
+  return found == of_flows_.end() ? nullptr : found->second.get();
+}
+
+std::filesystem::path LaneHost::folder(const flow::LaneName& name) const {
+  return options_.data / "lanes" / name.flow / (name.topic + "-" + std::to_string(name.partition));
+}
+
+void LaneHost::want(const flow::LaneName& name, bool wanted) {
+  const std::lock_guard lock(mutex_);
+  auto& lane = lanes_[name];
+  lane.wanted = wanted;
+  if (!wanted) lane.drop = true;
+  changed_.notify_all();
+}
+
+void LaneHost::lost(const flow::LaneName& name, const std::string& why) {
+  options_.report(abi::Level::warning,
+                  name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) + ": begins anew: " + why);
+  const std::lock_guard lock(mutex_);
+  auto& lane = lanes_[name];
+  if (lane.running && Steady::now() - lane.running->since > kWell) lane.losses = 0;
+  const auto pause = std::min<Steady::duration>(kLongestPause, kFirstPause * (1 << std::min(lane.losses++, 5U)));
+  lane.not_before = Steady::now() + pause;
+  lane.drop = true;
+  changed_.notify_all();
+}
+
+std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
+  const auto& flow =
+      *std::find_if(flows_.begin(), flows_.end(), [&](const auto& each) { return each.name == name.flow; });
+  auto running = std::make_shared<Running>();
+  running->flows.push_back(flow::lane_of(flow, name));
+  std::set<std::string> sinks;
+  for (const auto& processor : flow.processors) {
+    if (processor.exactly_once) sinks.insert(processor.name);
+  }
+  const auto data = folder(name);
+  std::filesystem::remove_all(data);
+  store::Options store_options;
+  store_options.directory = data;
+  running->store = store::Store::open(store_options);
+  auto options = options_.engine;
+  options.data = data;
+  options.lane =
+      std::make_shared<Lane>(name, std::move(sinks), [this, name](const std::string& why) { lost(name, why); });
+  options.report = [this, name](abi::Level level, const std::string& processor, const std::string& message) {
+    options_.report(level, name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) +
+                               (processor.empty() ? "" : ", " + processor) + ": " + message);
+  };
+  running->engine = std::make_unique<Engine>(running->flows, *running->store, options);
+  return running;
+}
+
+void LaneHost::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    auto next = Steady::time_point::max();
+    auto due = lanes_.end();
+    for (auto lane = lanes_.begin(); lane != lanes_.end(); ++lane) {
+      auto& [name, state] = *lane;
+      const bool ends = state.running && (state.drop || stopping_);
+      const bool begins = !state.running && state.wanted && !stopping_;
+      if (!state.running) state.drop = false;
+      if (ends || (begins && state.not_before <= Steady::now())) {
+        due = lane;
+        break;
+      }
+      if (begins) next = std::min(next, state.not_before);
+    }
+    if (due == lanes_.end()) {
+      if (stopping_) return;
+      if (next == Steady::time_point::max()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_until(lock, next);
+      }
+      continue;
+    }
+    const auto name = due->first;
+    if (auto running = std::exchange(due->second.running, nullptr)) {
+      due->second.drop = false;
+      lock.unlock();
+      running->starter.join();
+      running->engine->stop();
+      running.reset();  // who asks at this moment whether it is ready keeps it a little longer
+      std::error_code ignored;
+      std::filesystem::remove_all(folder(name), ignored);
+      lock.lock();
+      continue;
+    }
+    lock.unlock();
+    std::shared_ptr<Running> running;
+    std::string why;
+    try {
+      running = start(name);
+    } catch (const std::exception& error) {
+      why = error.what();
+    }
+    if (running == nullptr) {
+      lost(name, why);
+      lock.lock();
+      continue;
+    }
+    running->starter = std::thread([this, name, engine = running->engine.get()] {
+      try {
+        engine->start();
+      } catch (const std::exception& error) {
+        lost(name, error.what());
+      }
+    });
+    lock.lock();
+    lanes_[name].running = running;
+  }
+}
+
+std::string LaneHost::not_ready() const {
+  std::map<flow::LaneName, std::shared_ptr<Running>> running;
+  std::string reasons;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, state] : lanes_) {
+      if (state.running) running.emplace(name, state.running);
+    }
+  }
+  for (const auto& [name, lane] : running) {
+    std::string why;
+    if (lane->engine->ready(&why)) continue;
+    reasons +=
+        (reasons.empty() ? "" : "\n") + ("lane " + name.topic + "/" + std::to_string(name.partition)) + ": " + why;
+  }
+  return reasons;
+}
+
+void LaneHost::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace weir::engine

@@ -1,0 +1,72 @@
+#pragma once
+// Runs the lanes that this Weir has of flows that scale out (weir/lane.h), each as an engine of its own: nothing of two
+// lanes can meet. What the group gives and takes comes from the flow's member; a lane that is lost (another has claimed
+// it, or what became of a commit is not known) begins anew as long as the group says that it is ours.
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/engine.h"
+#include "flow/definition.h"
+
+namespace weir::engine {
+
+struct LaneHostOptions {
+  Options engine;              ///< of each lane
+  std::filesystem::path data;  ///< lanes have a folder there, which goes with them
+  std::function<void(abi::Level, const std::string& message)> report;
+};
+
+class LaneHost {
+ public:
+  /// The flows outlive it.
+  LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options);
+  ~LaneHost();
+  LaneHost(const LaneHost&) = delete;
+  LaneHost& operator=(const LaneHost&) = delete;
+
+  /// What the member of this flow tells its news to; null if it does not scale out.
+  abi::Lanes* lanes(const std::string& flow);
+  /// A line for each lane that cannot do its work; empty: there is none.
+  std::string not_ready() const;
+  /// Ends all lanes. Idempotent.
+  void stop();
+
+ private:
+  class OfFlow;
+  struct Running;
+  struct Wanted {
+    bool wanted = false;
+    bool drop = false;  ///< what runs is not to go on
+    std::chrono::steady_clock::time_point not_before;
+    std::uint32_t losses = 0;  ///< in a row
+    std::shared_ptr<Running> running;
+  };
+
+  void want(const flow::LaneName& name, bool wanted);
+  void lost(const flow::LaneName& name, const std::string& why);
+  void run();
+  std::shared_ptr<Running> start(const flow::LaneName& name);
+  std::filesystem::path folder(const flow::LaneName& name) const;
+
+  const std::vector<flow::Flow>& flows_;
+  const LaneHostOptions options_;
+  std::map<std::string, std::unique_ptr<OfFlow>> of_flows_;
+
+  mutable std::mutex mutex_;  ///< guards all below
+  std::condition_variable changed_;
+  std::map<flow::LaneName, Wanted> lanes_;
+  bool stopping_ = false;
+
+  std::thread thread_;  ///< last: it uses all above
+};
+
+}  // namespace weir::engine
