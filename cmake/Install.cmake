@@ -4,6 +4,7 @@ include(CMakePackageConfigHelpers)
 
 if(TARGET weir)
   install(TARGETS weir RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+  install(TARGETS weir-tls LIBRARY DESTINATION lib/weir COMPONENT runtime)
 endif()
 get_property(plugins GLOBAL PROPERTY WEIR_PLUGINS)
 if(plugins)

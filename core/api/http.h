@@ -21,6 +21,7 @@ struct Request {
   std::string remote = {};  ///< the client's address
   std::string accept_encoding = {};
   std::string if_none_match = {};
+  bool secure = false;  ///< it came within TLS
 };
 
 /// The client's end of a stream: what a page sends as long as the connection lasts.

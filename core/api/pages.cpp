@@ -105,9 +105,10 @@ class Pages {
 
   /// A browser cannot send a token with every request: it keeps it in a cookie that no script can read.
   void add_session_pages() {
-    const auto cookie = [](const std::string& value, const char* more) {
-      return std::pair<std::string, std::string>(
-          "Set-Cookie", std::string(Access::kCookie) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict" + more);
+    const auto cookie = [](const Call& call, const std::string& value, const char* more) {
+      return std::pair<std::string, std::string>("Set-Cookie", std::string(Access::kCookie) + "=" + value +
+                                                                   "; Path=/; HttpOnly; SameSite=Strict" + more +
+                                                                   (call.request.secure ? "; Secure" : ""));
     };
     router_.get("/session", "Who calls, and what that role may do", [](Call& call) {
       return json_response(boost::json::object{{"name", call.caller->name}, {"role", name_of(call.caller->role)}});
@@ -118,12 +119,12 @@ class Pages {
       const auto caller = access_.of_token(token->as_string());
       if (!caller) throw Refused(401, "this token is not known here");
       auto response = json_response(boost::json::object{{"name", caller->name}, {"role", name_of(caller->role)}});
-      response.headers.push_back(cookie(std::string(token->as_string()), ""));
+      response.headers.push_back(cookie(call, std::string(token->as_string()), ""));
       return response;
     });
-    router_.post_open("/session/end", "Takes the cookie back", [cookie](Call&) {
+    router_.post_open("/session/end", "Takes the cookie back", [cookie](Call& call) {
       auto response = json_response(boost::json::object{});
-      response.headers.push_back(cookie("", "; Max-Age=0"));
+      response.headers.push_back(cookie(call, "", "; Max-Age=0"));
       return response;
     });
   }

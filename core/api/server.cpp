@@ -18,6 +18,8 @@
 #include <thread>
 #include <utility>
 
+#include "api/byte_stream.h"
+
 namespace weir::api {
 
 namespace {
@@ -35,6 +37,11 @@ using StreamHeader = http::response<http::empty_body>;
 constexpr std::string_view kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n"
     "Connection: close\r\nContent-Length: 27\r\n\r\ntoo many open connections.\n";
+
+/// Said to a client that speaks plain HTTP where TLS is due.
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    "Content-Length: 36\r\n\r\nthis port speaks TLS: use https://.\n";
 
 /// What is read, at most, of a client that was told to go away, so that closing does not destroy its answer on the way.
 constexpr std::size_t kMostDrained = 1 << 20;
@@ -54,6 +61,7 @@ struct Common {
   Handler handler;
   Options options;
   bool loopback = true;
+  std::unique_ptr<tls::Server> tls;  ///< null: plain HTTP
   // The server's thread only.
   std::size_t connections = 0;      ///< open
   std::set<Connection*> streaming;  ///< those with a stream, which has a subscription somewhere
@@ -65,9 +73,10 @@ Response answer_error(const beast::error_code& error) {
   return {400, {}, "cannot read this request: " + error.message() + "\n", {}};
 }
 
-/// True if `origin` is the page that the server itself serves at `host`. A proxy in front may speak TLS.
-bool same_origin(std::string_view origin, std::string_view host) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
+/// True if `origin` is the page that the server itself serves at `host`. Without TLS here a proxy in front may speak it.
+bool same_origin(std::string_view origin, std::string_view host, bool secure) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (secure && scheme == "http://") return false;
     if (origin.starts_with(scheme)) return !host.empty() && beast::iequals(origin.substr(scheme.size()), host);
   }
   return false;
@@ -96,6 +105,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(tcp::socket socket, Common& common)
       : stream_(std::move(socket)), common_(common), buffer_(common.options.max_header + common.options.max_body) {
     ++common_.connections;
+    if (common_.tls) stream_.encrypt(common_.tls->accept());
   }
   ~Connection() {
     common_.streaming.erase(this);
@@ -108,7 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     parser_->header_limit(common_.options.max_header);
     parser_->body_limit(common_.options.max_body);
-    stream_.expires_after(common_.options.timeout);
+    stream_.tcp().expires_after(common_.options.timeout);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
   }
@@ -127,12 +137,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     hung_up_ = true;
     subscription_.reset();
     common_.streaming.erase(this);
-    stream_.close();
+    stream_.tcp().close();
   }
 
  private:
   void on_read(const beast::error_code& error) {
     if (error == http::error::end_of_stream) return close();
+    if (error && stream_.spoke_plainly()) return speak_plainly();
     if (error && error.category() != http::make_error_code(http::error::bad_method).category()) return;  // it is gone
     if (error) return write(answer_error(error), 11, false, false);
     const auto& request = parser_->get();
@@ -181,7 +192,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return {421, {}, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]\n", {}};
     // A page of another site may send requests here with a browser's help, but then the browser says whose it is.
     if (const auto origin = request.find(http::field::origin);
-        origin != request.end() && !same_origin(origin->value(), host))
+        origin != request.end() && !same_origin(origin->value(), host, stream_.encrypted()))
       return {403, {}, "pages of another origin must not call this one\n"};
     const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
     if (const auto site = request["Sec-Fetch-Site"]; !reads && !site.empty() && site != "same-origin" && site != "none")
@@ -189,18 +200,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return guarded([&] {
       const auto mark = target.find('?');
       beast::error_code gone;
-      const auto remote = stream_.socket().remote_endpoint(gone);
+      const auto remote = stream_.tcp().socket().remote_endpoint(gone);
       return common_.handler(
           {std::string(request.method_string()), std::string(target.substr(0, mark)),
            mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
            std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
            std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string(),
-           std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match])});
+           std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match]),
+           stream_.encrypted()});
     });
   }
 
   template <class Message>
-  static void set_headers(Message& message, const Response& response) {
+  void set_headers(Message& message, const Response& response) const {
     message.set(http::field::content_type,
                 response.type.empty() ? std::string("text/plain; charset=utf-8") : response.type);
     message.set(http::field::cache_control, "no-store");
@@ -208,6 +220,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     message.set("Content-Security-Policy", kContentPolicy);
     message.set("Referrer-Policy", "no-referrer");
     message.set("Cross-Origin-Resource-Policy", "same-origin");
+    // On loopback it would hold for whatever else this machine serves on localhost.
+    if (stream_.encrypted() && !common_.loopback) message.set("Strict-Transport-Security", "max-age=31536000");
     if (!response.allow.empty()) message.set(http::field::allow, response.allow);
     for (const auto& [name, value] : response.headers) message.set(name, value);
   }
@@ -219,10 +233,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_header_.keep_alive(false);
     outlet_ = std::make_shared<StreamOutlet>(weak_from_this(), *common_.context, common_.options.max_waiting);
     common_.streaming.insert(this);
-    stream_.expires_never();
+    stream_.tcp().expires_never();
     watch();
     writing_ = true;
-    stream_.expires_after(common_.options.timeout);
+    stream_.tcp().expires_after(common_.options.timeout);
     serializer_.emplace(stream_header_);
     http::async_write_header(stream_, *serializer_, [self = shared_from_this()](beast::error_code error, std::size_t) {
       self->on_pushed(error, 0);
@@ -247,7 +261,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void write_queued() {
     writing_ = true;
-    stream_.expires_after(common_.options.timeout);  // of the write: the read that watches has begun without
+    stream_.tcp().expires_after(common_.options.timeout);  // of the write: the read that watches has begun without
     const auto& bytes = *queue_.front();
     asio::async_write(stream_, asio::buffer(bytes),
                       [self = shared_from_this(), size = bytes.size()](beast::error_code error, std::size_t) {
@@ -273,7 +287,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     reply_.body() = std::move(response.body);
     if (head) reply_.body().clear();
     if (response.status != 304) reply_.content_length(size);  // of what a GET would bring
-    stream_.expires_after(common_.options.timeout);
+    stream_.tcp().expires_after(common_.options.timeout);
     http::async_write(stream_, reply_,
                       [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_written(error); });
   }
@@ -285,22 +299,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void close() {
-    beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    if (ignored) return;
-    stream_.expires_after(std::min<std::chrono::milliseconds>(common_.options.timeout, kLongestDrain));
-    drain(0);
+    stream_.tcp().expires_after(std::min<std::chrono::milliseconds>(common_.options.timeout, kLongestDrain));
+    stream_.async_shutdown([self = shared_from_this()](beast::error_code error) {
+      if (!error) self->drain(0);
+    });
+  }
+
+  void speak_plainly() {
+    stream_.decrypt();
+    stream_.tcp().expires_after(common_.options.timeout);
+    asio::async_write(stream_, asio::buffer(kSpeakTls.data(), kSpeakTls.size()),
+                      [self = shared_from_this()](beast::error_code error, std::size_t) {
+                        if (!error) self->close();
+                      });
   }
 
   void drain(std::size_t so_far) {
     if (so_far > kMostDrained) return;
-    stream_.async_read_some(asio::buffer(unwanted_),
-                            [self = shared_from_this(), so_far](beast::error_code error, std::size_t size) {
-                              if (!error) self->drain(so_far + size);
-                            });
+    stream_.tcp().async_read_some(asio::buffer(unwanted_),
+                                  [self = shared_from_this(), so_far](beast::error_code error, std::size_t size) {
+                                    if (!error) self->drain(so_far + size);
+                                  });
   }
 
-  beast::tcp_stream stream_;
+  ByteStream stream_;
   Common& common_;
   beast::flat_buffer buffer_;
   std::optional<RequestParser> parser_;
@@ -365,6 +387,8 @@ class Server::Listener {
     common_.slow = &slow_;
     common_.handler = std::move(handler);
     common_.options = options;
+    if (!options.tls.certificate.empty())
+      common_.tls = tls::library().server(options.tls, options.notice ? options.notice : [](const std::string&) {});
     open(resolve(context_, options.listen));
     accept();
     thread_ = std::thread([this] { context_.run(); });
@@ -410,7 +434,7 @@ class Server::Listener {
     acceptor_.listen(asio::socket_base::max_listen_connections, error);
     check();
     port = acceptor_.local_endpoint().port();
-    url = "http://" + authority(endpoint.address().to_string(), port);
+    url = (common_.tls ? "https://" : "http://") + authority(endpoint.address().to_string(), port);
   }
 
   void accept() {
@@ -419,6 +443,7 @@ class Server::Listener {
       if (error) return retry();
       if (common_.connections >= common_.options.max_connections) {
         beast::error_code ignored;
+        if (common_.tls) return accept();  // there is no word before the handshake
         socket.non_blocking(true, ignored);
         socket.send(asio::buffer(kBusy.data(), kBusy.size()), 0, ignored);
       } else {

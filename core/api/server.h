@@ -1,18 +1,20 @@
 #pragma once
-// The HTTP server: HTTP/1.0 and 1.1, one thread of its own, bounded in every direction.
+// The HTTP server: HTTP/1.0 and 1.1, within TLS or not, one thread of its own, bounded in every direction.
 //
-// A client can hold a connection no longer than `timeout` without finishing a request or taking its answer, sends at
+// A client can hold a connection no longer than `timeout` without finishing a request (with TLS's handshake) or taking its answer, sends at
 // most `max_header` bytes of header and `max_body` of body, and shares `max_connections` with all others. What breaks
 // the protocol gets an answer that says so, and is hung up on.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "api/endpoint.h"
 #include "api/http.h"
+#include "tls/tls.h"
 
 namespace weir::api {
 
@@ -20,7 +22,10 @@ struct Options {
   Endpoint listen;
   /// Anyone who reaches a port beyond loopback can use it: it takes this word to open one.
   bool allow_unauthenticated_network = false;
-  bool authenticated = false;                                    ///< or the handler to ask everybody for a token
+  bool authenticated = false;  ///< or the handler to ask everybody for a token
+  tls::ServerFiles tls = {};   ///< without a certificate: plain HTTP
+  /// What the operator has to know of the certificate; called from any thread.
+  std::function<void(const std::string&)> notice = {};
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< for a whole request, and again for its answer
   std::uint32_t max_header = 8 * 1024;
   std::uint64_t max_body = 64 * 1024;
@@ -35,7 +40,7 @@ inline constexpr const char* kAllowNetworkOption = "--allow-unauthenticated-netw
 /// Listens from construction on, until stop() or destruction.
 class Server {
  public:
-  /// Throws std::runtime_error if it cannot listen there, or must not.
+  /// Throws std::runtime_error if it cannot listen there, or must not, or the certificate cannot be used.
   Server(Handler handler, const Options& options);
   ~Server();
   Server(const Server&) = delete;

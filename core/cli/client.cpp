@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "api/byte_stream.h"
+
 namespace weir::cli {
 
 namespace {
@@ -24,29 +26,41 @@ namespace json = boost::json;
 
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr std::uint64_t kMostBody = 64ULL << 20;
-constexpr std::string_view kScheme = "http://";
+constexpr std::string_view kPlain = "http://";
+constexpr std::string_view kSecure = "https://";
 
 /// A connection whose every step ends in time.
 class Exchange {
  public:
-  Exchange(const std::string& host, const std::string& port) : stream_(context_) {
+  Exchange(const std::string& host, const std::string& port, tls::Client* tls) : stream_(context_) {
     boost::system::error_code error;
     asio::ip::tcp::resolver resolver(context_);
     const auto found = resolver.resolve(host, port, error);
-    if (!error) run([&](auto done) { stream_.async_connect(found, [done](auto e, const auto&) { done(e); }); }, error);
+    if (!error)
+      run([&](auto done) { stream_.tcp().async_connect(found, [done](auto e, const auto&) { done(e); }); }, error);
     if (error) {
       throw std::runtime_error(fmt::format("no Weir answers at {}{}:{} ({}): is `weir run` up? --url says where",
-                                           kScheme, host, port, error.message()));
+                                           tls != nullptr ? kSecure : kPlain, host, port, error.message()));
     }
+    if (tls == nullptr) return;
+    stream_.encrypt(tls->connect(host));
+    run([&](auto done) { stream_.async_handshake(done); }, error);
+    if (!error) return;
+    const auto why = stream_.problem();
+    throw std::runtime_error(
+        fmt::format("no TLS with {}:{}: {}{}", host, port, why.empty() ? error.message() : why,
+                    why.find("certificate") != std::string::npos || why.find("name") != std::string::npos
+                        ? "; --ca FILE names the authority that signed its certificate, --url a name that is in it"
+                        : "; does it speak plain http?"));
   }
 
   /// Starts a step and waits for it.
   template <class Start>
   void run(const Start& start, boost::system::error_code& error, bool patient = false) {
     if (patient) {
-      stream_.expires_never();
+      stream_.tcp().expires_never();
     } else {
-      stream_.expires_after(kPatience);
+      stream_.tcp().expires_after(kPatience);
     }
     context_.restart();
     start([&error](const boost::system::error_code& result) { error = result; });
@@ -60,7 +74,7 @@ class Exchange {
   }
 
   asio::io_context context_;
-  beast::tcp_stream stream_;
+  api::ByteStream stream_;
   beast::flat_buffer buffer_;
 };
 
@@ -90,20 +104,25 @@ std::string encoded(std::string_view text) {
 
 Client::Client(const Remote& remote) : token_(remote.token) {
   std::string_view url = remote.url;
-  if (!url.starts_with(kScheme))
+  const bool secure = url.starts_with(kSecure);
+  if (!secure && !url.starts_with(kPlain))
     throw std::invalid_argument(fmt::format("'{}' is no URL of a Weir, such as http://127.0.0.1:8080", remote.url));
-  url.remove_prefix(kScheme.size());
+  url.remove_prefix((secure ? kSecure : kPlain).size());
   url = url.substr(0, url.find('/'));
   const auto colon = url.rfind(':');
   const bool has_port = colon != std::string_view::npos && url.find(']', colon) == std::string_view::npos;
   host_ = url.substr(0, has_port ? colon : url.size());
-  port_ = has_port ? url.substr(colon + 1) : "80";
+  port_ = has_port ? url.substr(colon + 1) : secure ? "443" : "80";
   if (host_.starts_with('[') && host_.ends_with(']')) host_ = host_.substr(1, host_.size() - 2);
   if (const char* token = std::getenv("WEIR_TOKEN"); token != nullptr && token_.empty()) token_ = token;
+  const char* authorities = std::getenv("WEIR_CA");
+  if (secure)
+    tls_ =
+        tls::library().client(authorities != nullptr && remote.authorities.empty() ? authorities : remote.authorities);
 }
 
 json::value Client::ask(const std::string& method, const std::string& target, const std::string& body) {
-  Exchange exchange(host_, port_);
+  Exchange exchange(host_, port_, tls_.get());
   http::request<http::string_body> request(http::string_to_verb(method), "/api/v1" + target, 11);
   const bool v6 = host_.find(':') != std::string::npos;
   request.set(http::field::host, (v6 ? "[" + host_ + "]" : host_) + ":" + port_);
@@ -138,7 +157,7 @@ json::value Client::post(const std::string& target, const json::object& body) {
 
 void Client::listen(const std::string& target,
                     const std::function<bool(std::string_view event, std::string_view data)>& visit) {
-  Exchange exchange(host_, port_);
+  Exchange exchange(host_, port_, tls_.get());
   http::request<http::empty_body> request(http::verb::get, "/api/v1" + target, 11);
   const bool v6 = host_.find(':') != std::string::npos;
   request.set(http::field::host, (v6 ? "[" + host_ + "]" : host_) + ":" + port_);

@@ -3,22 +3,26 @@
 
 #include <boost/json.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "tls/tls.h"
 
 namespace weir::cli {
 
 /// Where Weir listens, and what to show it.
 struct Remote {
   std::string url = "http://127.0.0.1:8080";
-  std::string token;  ///< empty: none, or WEIR_TOKEN of the environment
+  std::string token;        ///< empty: none, or WEIR_TOKEN of the environment
+  std::string authorities;  ///< a file of certificates; empty: those of WEIR_CA, or that the system trusts
 };
 
 /// Asks one Weir. Every function throws std::runtime_error with what to tell the one who asked: it is not there, or
 /// what it answered.
 class Client {
  public:
-  /// Throws std::invalid_argument if the URL is none of http.
+  /// Throws std::invalid_argument if the URL is none of http or https; std::runtime_error if TLS cannot be had.
   explicit Client(const Remote& remote);
 
   /// `target` is below /api/v1.
@@ -34,6 +38,7 @@ class Client {
   std::string host_;
   std::string port_;
   std::string token_;
+  std::unique_ptr<tls::Client> tls_;  ///< null: plain HTTP
 };
 
 /// A path's segment, or a query's value, as it stands in a URL.

@@ -35,6 +35,14 @@ int main(int argc, char** argv) {
   run_command->add_option("--data", run.data, "Where queues, state and provenance are kept")->capture_default_str();
   run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
   run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
+  auto* certificate = run_command
+                          ->add_option("--tls-cert", run.tls_certificate,
+                                       "The server's certificate in PEM, and those between it and the authority; HTTPS")
+                          ->envname("WEIR_TLS_CERT");
+  auto* key =
+      run_command->add_option("--tls-key", run.tls_key, "Its key in PEM, without passphrase")->envname("WEIR_TLS_KEY");
+  certificate->needs(key);
+  key->needs(certificate);
   run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->allow_extra_args(false);
   auto* idle = run_command->add_flag("--until-idle", run.until_idle,
                                      "End when the sources have nothing more and all has flowed");

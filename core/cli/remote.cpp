@@ -273,6 +273,8 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   const auto remote = [options](CLI::App* command) {
     command->add_option("--url", options->remote.url, "Where `weir run` listens")->capture_default_str();
     command->add_option("--token", options->remote.token, "A token; WEIR_TOKEN of the environment unless given");
+    command->add_option("--ca", options->remote.authorities,
+                        "For https: the authority's certificate in PEM; WEIR_CA, or whom the system trusts");
     return command;
   };
   const auto named = [options](CLI::App* command, const char* name, const char* help) {

@@ -170,6 +170,13 @@ int run(const RunOptions& options) {
       const auto& listen = api_options.listen;
       const bool open_network = !api::names_loopback(api::authority(listen.host, listen.port));
       api_options.authenticated = api::Access(options.data).required();
+      api_options.tls = {options.tls_certificate, options.tls_key};
+      api_options.notice = [&engine](const std::string& what) { engine.report(nullptr, abi::Level::warning, what); };
+      if (open_network && options.tls_certificate.empty()) {
+        api_options.notice(
+            "tokens and data pass this network in the clear: give --tls-cert and --tls-key, or put a proxy with TLS in "
+            "front");
+      }
       server = std::make_unique<api::Server>(
           api::with_ui(api::pages(engine, WEIR_VERSION, open_network), api::Assets(api::ui_directory())), api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());

@@ -15,6 +15,8 @@ struct RunOptions {
   std::string data = "data";
   std::string listen = "127.0.0.1:8080";  ///< "none": no HTTP
   bool allow_network = false;             ///< listen beyond loopback without authentication
+  std::string tls_certificate;            ///< a file; empty: plain HTTP
+  std::string tls_key;
   std::vector<std::string> plugins;
   std::vector<std::string> parameters;  ///< NAME=VALUE
   bool until_idle = false;

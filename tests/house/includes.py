@@ -24,9 +24,10 @@ MODULES = {
     "engine": {"sdk", "store", "sql", "flow", "plugin"},
     "testkit": {"sdk", "store", "sql", "flow", "plugin", "engine"},
     "conformance": {"sdk"},
-    "api": {"sdk", "store", "sql", "flow", "plugin", "engine"},
+    "tls": set(),
+    "api": {"sdk", "store", "sql", "flow", "plugin", "engine", "tls"},
     "flowtest": {"sdk", "store", "sql", "flow", "plugin", "engine"},
-    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api", "flowtest"},
+    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api", "flowtest", "tls"},
 }
 
 STANDARD_HEADERS = set(
