@@ -23,6 +23,7 @@ struct Parameter {
 constexpr Parameter kParameters[] = {
     {"after", "string", "What follows this: an id, a sequence, or what next_after said"},
     {"attribute", "string", "Name of an indexed attribute; with value"},
+    {"before", "integer", "Only what has an id below this"},
     {"connection", "string", "A connection's id: flow/from/relationship/to"},
     {"direction", "string", "both, ancestors or descendants"},
     {"flow", "string", "A flow's name"},
@@ -38,6 +39,7 @@ constexpr Parameter kParameters[] = {
     {"transit", "string", "Part of the transit URI"},
     {"type", "string", "An event's type: RECEIVE, SEND, DROP, …"},
     {"value", "string", "The attribute's value"},
+    {"who", "string", "The name of a token"},
 };
 
 json::object schema_of(std::string_view name) {

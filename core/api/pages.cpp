@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/access.h"
+#include "api/audit.h"
 #include "api/control_pages.h"
 #include "api/events.h"
 #include "api/flow_pages.h"
@@ -37,6 +38,8 @@ constexpr Page kPages[] = {
     {"/readyz", "200 while every processor has what it needs and the disk takes data, else 503 with a line a reason"},
 };
 
+constexpr std::uint64_t kMostAudit = 1'000;  ///< lines at a time
+
 class Pages {
  public:
   Pages(engine::Engine& engine, std::string version, bool open_network)
@@ -45,9 +48,11 @@ class Pages {
         open_network_(open_network),
         metrics_(engine, version_),
         access_(engine.options().data),
+        audit_(engine.options().data),
         events_(engine),
         taps_(engine),
-        history_(engine, engine.options().data) {
+        history_(engine, engine.options().data),
+        router_(&audit_) {
     add_session_pages();
     add_flow_pages(router_, engine_, version_);
     add_control_pages(router_, engine_);
@@ -69,6 +74,14 @@ class Pages {
                to = call.query.time("to").value_or(now)] { return json_response(history_.read(from, to, flow)); });
         },
         "flow from to");
+    router_.get_for_operators(
+        "/audit", "Who changed what, or was refused, newest first",
+        [this](Call& call) {
+          const auto limit = std::max<std::uint64_t>(1, call.query.number("limit", 100, kMostAudit));
+          return later([this, limit, before = call.query.number("before", ~std::uint64_t{0}),
+                        who = call.query.text("who")] { return json_response(audit_.read(limit, before, who)); });
+        },
+        "limit before who");
     router_.get("/openapi.json", "This API, described",
                 [this](Call&) { return json_response(openapi(router_, version_)); });
     router_.get("/events", "How all stands, once a second, and bulletins at once, as server-sent events",
@@ -150,6 +163,7 @@ class Pages {
   const bool open_network_;
   Metrics metrics_;
   Access access_;
+  Audit audit_;
   Events events_;
   Taps taps_;
   History history_;

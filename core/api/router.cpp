@@ -78,6 +78,28 @@ void check_query(std::string_view query, std::string_view known) {
   }
 }
 
+constexpr std::size_t kLongestPath = 300;
+
+/// "/flows/{flow}/processors/{processor}/state/clear" is "state/clear" on "lake/mean".
+void describe(Audit::Entry& entry, const Route& route, const std::vector<std::string>& values) {
+  entry.on.clear();
+  for (const auto& value : values) entry.on += (entry.on.empty() ? "" : "/") + value;
+  entry.on.resize(std::min(entry.on.size(), kLongestPath));
+  const auto last = route.pattern.rfind('}');
+  entry.action = route.pattern.substr(last == std::string::npos ? 1 : last + 2);
+}
+
+void note(Audit& audit, Audit::Entry entry, const Response& response) {
+  entry.status = response.status;
+  if (response.status >= 300) {
+    boost::system::error_code error;
+    const auto body = json::parse(response.body, error);
+    if (!error && body.is_object() && body.as_object().contains("error") && body.at("error").is_string())
+      entry.why = std::string(body.at("error").as_string());
+  }
+  audit.note(entry);
+}
+
 template <class Work>
 Response refusing(const Work& work) {
   try {
@@ -104,6 +126,31 @@ Response unauthorised() {
 }
 
 Response Router::answer(const Request& request, const std::optional<Caller>& caller) const {
+  Audit::Entry entry;
+  entry.from = request.remote;
+  if (caller && !caller->name.empty()) {
+    entry.who = caller->name;
+    entry.role = name_of(caller->role);
+  }
+  auto response = dispatch(request, caller, entry);
+  if (audit_ == nullptr || request.method == "GET" || request.method == "HEAD") return response;
+  if (entry.action.empty()) {  // no page's: as it was asked for, cut
+    entry.action = request.method;
+    entry.on = request.path.substr(0, kLongestPath);
+  }
+  if (!response.later) {
+    note(*audit_, std::move(entry), response);
+    return response;
+  }
+  response.later = [audit = audit_, entry = std::move(entry), page = std::move(response.later)] {
+    auto real = page();
+    note(*audit, entry, real);
+    return real;
+  };
+  return response;
+}
+
+Response Router::dispatch(const Request& request, const std::optional<Caller>& caller, Audit::Entry& entry) const {
   std::vector<std::string> path;
   for (const auto part : segments(std::string_view(request.path).substr(kRoot.size()))) {
     auto plain = decoded(part);
@@ -114,19 +161,26 @@ Response Router::answer(const Request& request, const std::optional<Caller>& cal
   std::string allowed;
   for (const auto& route : routes_) {
     auto values = match(route.pattern, path);
-    if (!values || (!caller && !route.open)) continue;
+    if (!values) continue;
+    if (route.method == method) describe(entry, route, *values);
+    if (!caller && !route.open) continue;
     if (route.method != method) {
       allowed += (allowed.empty() ? "" : ", ") + (route.method == "GET" ? std::string("GET, HEAD") : route.method);
       continue;
     }
     return refusing([&] {
-      if (method != "GET" && !route.open && caller->role != Role::op)
+      if ((method != "GET" || route.operators_only) && !route.open && caller->role != Role::op)
         throw Refused(403,
                       "this takes a token with the role operator: `weir token add NAME --role operator` makes one");
       const bool named = caller && !caller->name.empty();
       Call call{request, std::move(*values), Query(request.query), {}, named ? caller->name : request.remote, caller};
       check_query(request.query, route.query);
-      if (method != "GET") call.body = read_body(request);
+      if (method != "GET") {
+        call.body = read_body(request);
+        entry.with = harmless(call.body);
+        if (const auto* flowfile = call.body.if_contains("flowfile"); flowfile != nullptr && flowfile->is_string())
+          entry.on = std::string(flowfile->as_string()).substr(0, kLongestPath);
+      }
       return route.page(call);
     });
   }

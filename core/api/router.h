@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/access.h"
+#include "api/audit.h"
 #include "api/http.h"
 #include "api/json.h"
 
@@ -38,7 +39,8 @@ struct Route {
   std::string help;
   std::string query;  ///< names of the query's parameters, with spaces between; others are refused
   Page page;
-  bool open = false;  ///< for those without a token, too
+  bool open = false;            ///< for those without a token, too
+  bool operators_only = false;  ///< of a GET: viewers may not
 };
 
 /// The path of a connection, in patterns: its id has four segments.
@@ -46,10 +48,18 @@ inline constexpr const char* kConnectionPattern = "/connections/{flow}/{from}/{r
 
 class Router {
  public:
+  /// `audit` gets what all who want to change something did, and outlives it; null: nobody asks.
+  explicit Router(Audit* audit = nullptr) : audit_(audit) {}
+
   static constexpr std::string_view kRoot = "/api/v1";
 
   void get(std::string pattern, std::string help, Page page, std::string query = {}) {
     routes_.push_back({"GET", std::move(pattern), std::move(help), std::move(query), std::move(page)});
+  }
+  /// A page that viewers may not see.
+  void get_for_operators(std::string pattern, std::string help, Page page, std::string query = {}) {
+    get(std::move(pattern), std::move(help), std::move(page), std::move(query));
+    routes_.back().operators_only = true;
   }
   /// A page that changes something: takes JSON, and nothing else.
   void post(std::string pattern, std::string help, Page page) {
@@ -65,6 +75,9 @@ class Router {
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  Response dispatch(const Request& request, const std::optional<Caller>& caller, Audit::Entry& entry) const;
+
+  Audit* const audit_;
   std::vector<Route> routes_;
 };
 

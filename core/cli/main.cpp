@@ -7,6 +7,7 @@
 #include <string>
 
 #include "api/server.h"
+#include "cli/backup.h"
 #include "cli/command_line.h"
 #include "cli/data.h"
 #include "cli/new_processor.h"
@@ -146,6 +147,14 @@ int main(int argc, char** argv) {
   auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
   check_command->add_option("data", data, "The data directory")->required();
 
+  weir::cli::BackupOptions backup;
+  auto* backup_command = app.add_subcommand("backup", "Copy a data directory as of one epoch, while Weir runs or not");
+  backup_command->add_option("to", backup.to, "The copy: a folder that is not there yet")->required();
+  backup_command->add_option("--data", backup.data, "The data directory")->capture_default_str();
+  backup_command->add_option("--rate", backup.rate, "Bytes a second at most (20MiB is understood); 0: no bound")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+
   std::function<int()> remote_verb;
   weir::cli::add_remote_verbs(app, remote_verb);
 
@@ -186,6 +195,7 @@ int main(int argc, char** argv) {
     new_processor.plugins = plugins;
     return weir::cli::run_new_processor(new_processor);
   }
+  if (*backup_command) return weir::cli::run_backup(backup);
   if (*check_command) return weir::cli::run_check(data);
   return weir::cli::run_schema(plugins);
 }

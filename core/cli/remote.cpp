@@ -224,6 +224,27 @@ int redrive(const Options& options, bool limited) {
   return 0;
 }
 
+int audit(const Options& options) {
+  Client client(options.remote);
+  auto target = "/audit?limit=" + std::to_string(options.limit);
+  if (!options.name.empty()) target += "&who=" + encoded(options.name);
+  const auto log = client.get(target);
+  for (const auto& entry : log.at("entries").as_array()) {
+    if (options.json) {
+      fmt::print("{}\n", json::serialize(entry));
+      continue;
+    }
+    const auto who = text(entry, "who");
+    const auto* why = entry.as_object().if_contains("why");
+    fmt::print("{}  {:<16} {:<16} {:<12} {:<40} {}{}\n", text(entry, "time"), who.empty() ? "-" : who,
+               text(entry, "from"), text(entry, "action"), text(entry, "on"), text(entry, "outcome"),
+               why != nullptr && why->is_string() ? ": " + shown(why->as_string()) : std::string());
+  }
+  if (!options.json && log.at("entries").as_array().empty()) fmt::print("nobody has changed anything yet\n");
+  if (!options.json && log.at("more").as_bool()) fmt::print("and more: --limit shows more\n");
+  return 0;
+}
+
 int add_token(const Options& options) {
   const auto role = api::role_of(options.role);
   if (!role) throw std::invalid_argument("a role is viewer or operator");
@@ -318,6 +339,11 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   redrive_command->callback([&chosen, options, redrive_limit] {
     chosen = guarded([options, some = redrive_limit->count() > 0] { return redrive(*options, some); });
   });
+  auto* audit_command = remote(
+      verb(app, "audit", "Who changed what in a running Weir, newest first", [options] { return audit(*options); }));
+  audit_command->add_option("--who", options->name, "Only this token's");
+  limited(audit_command);
+  as_json(audit_command);
   auto* token = app.add_subcommand("token", "Who may call the API of a Weir on this data directory");
   token->require_subcommand(1);
   const auto on_data = [options](CLI::App* command) {
