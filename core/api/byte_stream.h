@@ -145,6 +145,7 @@ class ByteStream {
       for (auto each = boost::asio::buffer_sequence_begin(buffers);
            each != boost::asio::buffer_sequence_end(buffers) && to.size() == 0; ++each)
         to = *each;
+      why = {};
       auto progress = tls::Progress::done;
       if (to.size() != 0) progress = secret.session->read(static_cast<char*>(to.data()), to.size(), result);
       if (progress == tls::Progress::done || progress == tls::Progress::ended) {

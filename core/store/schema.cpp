@@ -63,6 +63,8 @@ void check_directory(const std::filesystem::path& directory) {
   for (const auto& entry : fs::directory_iterator(directory)) {
     const auto name = entry.path().filename().string();
     if (name == kLockName || name == kContentFolder || name == kRetainedFolder || name == "lost+found") continue;
+    // `weir token add` may come before the first run.
+    if (name == "tokens.json") continue;
     // A database that was being created leaves its journals only together with the database.
     throw CannotOpen(
         fmt::format("{} is no data directory of Weir's: it has no {} and holds {}: name an empty or a new directory",
