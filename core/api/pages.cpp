@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -39,6 +40,25 @@ constexpr Page kPages[] = {
 };
 
 constexpr std::uint64_t kMostAudit = 1'000;  ///< lines at a time
+
+/// A stream's way out as long as its client may call: a token that is taken back, and the first token that is made, end
+/// the streams that live without one.
+class WelcomeOutlet final : public Outlet {
+ public:
+  WelcomeOutlet(std::shared_ptr<Outlet> outlet, std::function<bool()> welcome)
+      : outlet_(std::move(outlet)), welcome_(std::move(welcome)) {}
+
+  bool send(std::shared_ptr<const std::string> bytes) override {
+    if (welcome_()) return outlet_->send(std::move(bytes));
+    outlet_->end();
+    return false;
+  }
+  void end() override { outlet_->end(); }
+
+ private:
+  const std::shared_ptr<Outlet> outlet_;
+  const std::function<bool()> welcome_;
+};
 
 class Pages {
  public:
@@ -91,7 +111,7 @@ class Pages {
   Response answer(const Request& request) {
     auto caller = access_.caller(request);
     if (caller && caller->name.empty() && open_network_) caller->role = Role::viewer;
-    if (request.path.starts_with("/api/v1/")) return router_.answer(request, caller);
+    if (request.path.starts_with("/api/v1/")) return while_welcome(request, router_.answer(request, caller));
     bool known = false;
     for (const auto& page : kPages) known |= page.path == request.path;
     if (!known) return {404, {}, "there is no such page; / lists those there are\n", {}};
@@ -111,6 +131,19 @@ class Pages {
   }
 
  private:
+  Response while_welcome(const Request& request, Response response) {
+    if (!response.stream) return response;
+    Request credentials;
+    credentials.authorization = request.authorization;
+    credentials.cookie = request.cookie;
+    response.stream = [this, credentials = std::move(credentials),
+                       stream = std::move(response.stream)](std::shared_ptr<Outlet> outlet) {
+      return stream(std::make_shared<WelcomeOutlet>(
+          std::move(outlet), [this, credentials] { return access_.caller(credentials).has_value(); }));
+    };
+    return response;
+  }
+
   static Response health(const std::string& problem) {
     if (problem.empty()) return {200, {}, "ok\n", {}};
     return {503, {}, problem + "\n", {}};

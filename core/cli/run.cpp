@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -101,6 +102,12 @@ class Live {
   std::thread thread_;
 };
 
+/// A core file would hold what the API masks. A process without secrets keeps leaving one.
+void leave_no_core(const RunOptions& options, const std::vector<flow::Flow>& flows) {
+  const bool secrets = std::any_of(flows.begin(), flows.end(), [](const auto& flow) { return !flow.secrets.empty(); });
+  if (secrets || !options.tls_key.empty()) ::prctl(PR_SET_DUMPABLE, 0);
+}
+
 store::Options store_options(const RunOptions& options, const std::vector<flow::Flow>& flows) {
   store::Options result;
   result.directory = options.data;
@@ -137,6 +144,7 @@ int run(const RunOptions& options) {
                flow.name);
     return kWrong;
   }
+  leave_no_core(options, flows);
 
   Signals signals;
   std::unique_ptr<store::Store> store;

@@ -3,11 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 #include "flow/values.h"
 #include "plugin/nearest.h"
 #include "plugin/registry.h"
 #include "weir/spec.h"
+#include "weir/units.h"
 
 namespace weir::flow {
 
@@ -209,17 +212,30 @@ using Tree = boost::property_tree::ptree;
 Tree masked_fields(const Tree& tree, const abi::Property* fields, std::uint32_t count,
                    const std::vector<std::string>& secrets);
 
+/// Durations and sizes are kept in nanoseconds and bytes, and shown as an author writes them.
+std::string shown(const std::string& value, abi::Kind kind) {
+  if (kind != abi::Kind::duration && kind != abi::Kind::bytes) return value;
+  std::int64_t number = 0;
+  const auto* const end = value.data() + value.size();
+  const auto parsed = std::from_chars(value.data(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end || number < 0) return value;
+  return kind == abi::Kind::duration ? format_duration(Duration(number))
+                                     : format_bytes(static_cast<std::uint64_t>(number));
+}
+
 /// `property` is null where the spec says nothing of this value.
 Tree masked_value(const Tree& tree, const abi::Property* property, const std::vector<std::string>& secrets) {
   if (property != nullptr && (property->flags & abi::kSecret) != 0) return Tree("***");
   const bool has_fields = property != nullptr && property->field_count > 0;
   if (has_fields && property->kind == abi::Kind::object)
     return masked_fields(tree, property->fields, property->field_count, secrets);
-  Tree result(masked(tree.data(), secrets));
+  const auto kind = property == nullptr ? abi::Kind::any : property->kind;
+  Tree result(masked(shown(tree.data(), kind), secrets));
   for (const auto& [key, child] : tree) {
-    auto shown = has_fields ? masked_fields(child, property->fields, property->field_count, secrets)
-                            : masked_value(child, nullptr, secrets);
-    result.push_back({key, std::move(shown)});
+    auto member = has_fields ? masked_fields(child, property->fields, property->field_count, secrets)
+                             : masked_value(child, nullptr, secrets);
+    if (property != nullptr && !has_fields && child.empty()) member.data() = shown(member.data(), property->element);
+    result.push_back({key, std::move(member)});
   }
   return result;
 }

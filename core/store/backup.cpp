@@ -245,13 +245,15 @@ class Backup {
   /// Waits as long as the copy is ahead of its rate.
   void pace(std::uint64_t bytes) {
     result_.bytes += bytes;
-    if (options_.stop != nullptr && *options_.stop)
-      throw std::runtime_error("the backup was interrupted; nothing is left of it");
-    if (options_.bytes_per_second == 0) return;
-    const auto due = begun_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
-                                  static_cast<double>(result_.bytes) / static_cast<double>(options_.bytes_per_second)));
-    while (Clock::now() < due && !(options_.stop != nullptr && *options_.stop))
-      std::this_thread::sleep_until(std::min(due, Clock::now() + std::chrono::milliseconds(100)));
+    const auto stopped = [this] { return options_.stop != nullptr && *options_.stop; };
+    if (options_.bytes_per_second != 0) {
+      const std::chrono::duration<double> wanted(static_cast<double>(result_.bytes) /
+                                                 static_cast<double>(options_.bytes_per_second));
+      const auto due = begun_ + std::chrono::duration_cast<Clock::duration>(wanted);
+      while (Clock::now() < due && !stopped())
+        std::this_thread::sleep_until(std::min(due, Clock::now() + std::chrono::milliseconds(100)));
+    }
+    if (stopped()) throw std::runtime_error("the backup was interrupted; nothing is left of it");
   }
 
   const BackupOptions& options_;

@@ -51,9 +51,9 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(self.stop)
         self.start()
 
-    def start(self, *arguments):
+    def start(self, *arguments, listen="127.0.0.1:0"):
         self.log = (self.folder / "log").open("w+")
-        self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", "127.0.0.1:0", *arguments], cwd=self.folder,
+        self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", listen, *arguments], cwd=self.folder,
                                         stderr=self.log, stdout=subprocess.DEVNULL)
 
         def url():
@@ -151,6 +151,113 @@ class OperatorTest(unittest.TestCase):
         allowed = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual(allowed.returncode, 0, allowed.stderr)
         self.assertIn("listening on http://0.0.0.0:", allowed.stderr)
+
+    def request(self, path, body=None, token=None, **headers):
+        """The status, and the body as JSON."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            headers["Authorization"] = "Bearer " + token
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
+
+    def test_who_changed_what_is_kept_also_where_it_was_refused(self):
+        operator = self.weir("token", "add", "oscar", "--role", "operator").split()[0]
+        viewer = self.weir("token", "add", "viv").split()[0]
+        eventually(lambda: self.request("/api/v1/status")[0] == 401)
+        self.ask("stop", "op/keep", token=operator)
+        eventually(lambda: any(p["status"] == "stopped" for p in json.loads(
+            self.ask("status", "--json", token=operator))["flows"][0]["processors"]))
+        self.ask("run-once", "op/keep", token=operator)
+        self.ask("stop", "op/none", token=operator, status=1)
+        self.ask("stop", "op/make", token=viewer, status=1)
+        self.assertEqual(self.request("/api/v1/flows/op/stop", b"{}")[0], 401)
+        self.assertEqual(self.request("/api/v1/flows/op/stop", b"{}", operator, Content_Type="text/plain")[0], 415)
+        self.assertEqual(self.request("/api/v1/nowhere", b"{}", operator)[0], 404)
+        self.request("/api/v1/session", json.dumps({"token": operator}).encode())
+        self.request("/api/v1/session", json.dumps({"token": "weir_guess"}).encode())
+        entries = [json.loads(line) for line in self.ask("audit", "--json", token=operator).splitlines()]
+        self.assertEqual([entry["id"] for entry in entries], sorted((e["id"] for e in entries), reverse=True))
+        seen = {(e["who"], e["role"], e["action"], e["on"], e["outcome"], e["status"]) for e in entries}
+        for expected in (("oscar", "operator", "stop", "op/keep", "done", 202),
+                         ("oscar", "operator", "run-once", "op/keep", "done", 202),
+                         ("oscar", "operator", "stop", "op/none", "refused", 404),
+                         ("viv", "viewer", "stop", "op/make", "refused", 403),
+                         ("", "", "stop", "op", "refused", 401),
+                         ("oscar", "operator", "stop", "op", "refused", 415),
+                         ("oscar", "operator", "POST", "/api/v1/nowhere", "refused", 404),
+                         ("", "", "session", "", "done", 200), ("", "", "session", "", "refused", 401)):
+            self.assertIn(expected, seen)
+        self.assertTrue(all(entry["from"] == "127.0.0.1" and entry["time"] for entry in entries))
+        self.assertIn("did you mean", next(e["why"] for e in entries if e["on"] == "op/none"))
+        self.assertIn("refused: ", self.ask("audit", token=operator))
+        self.assertEqual({e["who"] for e in map(json.loads, self.ask("audit", "--who", "viv", "--json",
+                                                                     token=operator).splitlines())}, {"viv"})
+        self.assertIn("and more", self.ask("audit", "--limit", "2", token=operator))
+        self.assertIn("role operator", self.ask("audit", token=viewer, status=1))
+        file = self.folder / "data" / "audit.ndjson"
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        for secret in (operator, viewer, "weir_guess"):
+            self.assertNotIn(secret, file.read_text())
+        # Strangers cannot push out what others did; and it is all there after a kill.
+        for _ in range(60):
+            self.request("/api/v1/flows/op/stop", b"{}")
+        lines = file.read_text().splitlines()
+        self.assertLess(len(lines), len(entries) + 45)
+        self.process.kill()
+        self.process.wait()
+        with file.open("a") as torn:
+            torn.write('{"id": 99999, "ti')
+        self.start()
+        again = [json.loads(line) for line in self.ask("audit", "--json", "--limit", "1000", token=operator).splitlines()]
+        self.assertEqual([e["id"] for e in again], [json.loads(line)["id"] for line in reversed(lines)])
+        self.ask("stop", "op/keep", token=operator)
+        newest = json.loads(self.ask("audit", "--json", "--limit", "1", token=operator))
+        self.assertEqual((newest["action"], newest["id"]), ("stop", again[0]["id"] + 1))
+
+    def test_streams_end_when_the_first_token_is_made_and_when_theirs_is_taken_back(self):
+        def stream(token=None):
+            headers = {"Authorization": "Bearer " + token} if token else {}
+            return urllib.request.urlopen(urllib.request.Request(self.url + "/api/v1/events", headers=headers),
+                                          timeout=PATIENCE)
+
+        with stream() as open_to_all:
+            self.assertTrue(open_to_all.readline())
+            operator = self.weir("token", "add", "oscar", "--role", "operator").split()[0]
+            open_to_all.read()  # to its end
+            with stream(operator) as known:
+                self.assertTrue(known.readline())
+                self.weir("token", "remove", "oscar")
+                known.read()
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            stream()
+        refused.exception.close()
+
+    def test_a_token_may_be_made_before_the_first_run(self):
+        self.stop()
+        self.weir("token", "add", "oscar", "--data", "fresh")
+        self.start("--data", "fresh")
+        self.assertEqual(self.request("/api/v1/status")[0], 401)
+
+    def test_a_closed_network_without_tokens_may_read_only(self):
+        self.stop()
+        self.start("--data", "open", "--allow-unauthenticated-network", listen="0.0.0.0:0")
+        self.url = self.url.replace("0.0.0.0", "127.0.0.1")
+        self.assertEqual(self.request("/api/v1/status")[0], 200)
+        self.assertEqual(self.request("/api/v1/flows/op/stop", b"{}")[0], 403)
+        self.assertEqual(self.request("/api/v1/audit")[0], 403)
+
+    def test_settings_are_shown_in_the_units_that_a_flow_file_has(self):
+        _, processor = self.request("/api/v1/flows/op/processors/keep")
+        durations = {name: value for name, value in processor["settings"].items()
+                     if isinstance(value, str) and re.fullmatch(r"\d{6,}", value)}
+        self.assertEqual(durations, {})
 
     def test_a_page_of_another_site_can_do_nothing(self):
         for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Content-Type": "text/plain"}):

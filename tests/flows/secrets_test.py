@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Plants secrets wherever a flow can have them, makes everything that uses them fail, and looks for them everywhere: the
+log, every page of the API, metrics, the data directory, what commands print, and core files.
+
+Usage: secrets_test.py WEIR
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
+PATIENCE = 60  # seconds; a bound, not a wait
+
+# Nothing listens at port 1: each of these has something to complain about, with its secret at hand.
+FLOW = """\
+flow: planted
+parameters:
+  broker: {default: "mqtt://127.0.0.1:1"}
+processors:
+  ticks: {type: GenerateFlowFile, rate: 20/s, content: '{"n": $(seq)}', to: [web, basic, bucket, table, topic, path]}
+  messages: {type: MqttSource, url: "${broker}", topic: t, user: weir, password: "${secret:MQTT_SECRET}", to: end}
+  web:
+    type: HttpSink
+    url: http://127.0.0.1:1/x
+    headers: {X-Api-Key: "${secret:HEADER_SECRET}"}
+    auth: {bearer: "${secret:BEARER_SECRET}"}
+    drop: failure
+  basic:
+    type: HttpSink
+    url: "http://127.0.0.1:1/y?key=${secret:QUERY_SECRET}"
+    auth: {user: weir, password: "${secret:BASIC_SECRET}"}
+    drop: failure
+  bucket:
+    type: S3Sink
+    endpoint: http://127.0.0.1:1
+    bucket: b
+    key: "$(n)"
+    access_key: "${secret:ACCESS_SECRET}"
+    secret_key: "${secret:S3_SECRET}"
+    drop: failure
+  table: {type: SqlSink, database: "postgresql://weir@127.0.0.1:1/d", table: t, password: "${secret:SQL_SECRET}", drop: failure}
+  topic: {type: MqttSink, url: "mqtt://127.0.0.1:1", topic: t, user: weir, password: "${secret:SINK_SECRET}", drop: failure}
+  path: {type: FileSink, path: "no/such/../../../../../proc/${secret:PATH_SECRET}/x", drop: failure}
+  end: {type: Discard}
+"""
+NAMES = sorted(set(re.findall(r"secret:(\w+)", FLOW)))
+SECRETS = {name: f"planted-{i}-{os.urandom(8).hex()}" for i, name in enumerate(NAMES)}
+ENVIRONMENT = {**os.environ, **SECRETS}
+PLAIN = """\
+flow: plain
+processors:
+  ticks: {type: GenerateFlowFile, rate: 20/s, content: x, to: end}
+  end: {type: Discard}
+"""
+
+
+def eventually(condition, what):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("did not come about in time: " + what)
+
+
+class SecretsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "planted.yaml").write_text(FLOW)
+        (self.folder / "plain.yaml").write_text(PLAIN)
+        self.addCleanup(self.stop)
+        self.process = None
+
+    def start(self, flow):
+        with (self.folder / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                [WEIR, "run", flow, "--listen", "127.0.0.1:0", "--log-level", "debug"], cwd=self.folder, stderr=log,
+                stdout=log, env=ENVIRONMENT,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+        self.port = int(eventually(self.listens, "it listens").group(1))
+
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def listens(self):
+        self.assertIsNone(self.process.poll(), self.log())
+        return re.search(r"listening on http://\S+:(\d+)", self.log())
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def ask(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            if answer.headers.get_content_type() == "text/event-stream":
+                return "".join(answer.fp.readline().decode(errors="replace") for _ in range(20))
+            return answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+
+    def clean(self, text, where):
+        for name, secret in SECRETS.items():
+            if isinstance(text, bytes):
+                self.assertNotIn(secret.encode(), text, f"{name} in {where}")
+            else:
+                self.assertNotIn(secret, text, f"{name} in {where}")
+
+    def test_they_show_nowhere(self):
+        self.start("planted.yaml")
+
+        def complained():
+            flow = json.loads(self.ask("/api/v1/flows/planted"))
+            quiet = [p["name"] for p in flow["processors"] if p["name"] in ("web", "basic", "bucket", "table", "topic",
+                                                                           "messages") and not p.get("message")]
+            return not quiet
+
+        eventually(complained, "everything has failed: " + self.log()[-3000:])
+        pages = ["/", "/metrics", "/readyz", "/api/v1/status", "/api/v1/flows", "/api/v1/flows/planted",
+                 "/api/v1/bulletins", "/api/v1/events", "/api/v1/history", "/api/v1/audit", "/api/v1/openapi.json",
+                 "/api/v1/flows/planted/dead-letters", "/api/v1/provenance/events?limit=1000"]
+        flow = json.loads(self.ask("/api/v1/flows/planted"))
+        for processor in flow["processors"]:
+            pages.append(f"/api/v1/flows/planted/processors/{processor['name']}")
+            pages.append(f"/api/v1/flows/planted/processors/{processor['name']}/state")
+        for connection in flow["connections"]:
+            pages += [f"/api/v1/connections/{connection['id']}", f"/api/v1/connections/{connection['id']}/flowfiles"]
+        for page in pages:
+            self.clean(self.ask(page), page)
+        self.assertIn("***", self.ask("/api/v1/flows/planted/processors/web"))
+        url = f"http://127.0.0.1:{self.port}"
+        for arguments in (["status", "--url", url], ["status", "--json", "--url", url], ["audit", "--url", url],
+                          ["validate", "planted.yaml"]):
+            said = subprocess.run([WEIR, *arguments], capture_output=True, cwd=self.folder, timeout=PATIENCE, check=False,
+                                  env=ENVIRONMENT)
+            self.clean(said.stdout + said.stderr, " ".join(arguments))
+        self.stop()
+        self.clean(self.log(), "the log")
+        for path in (self.folder / "data").rglob("*"):
+            if path.is_file():
+                self.clean(path.read_bytes(), str(path))
+            self.clean(str(path), "a name of a file")
+
+    def test_a_process_that_holds_secrets_leaves_no_core_file(self):
+        for flow, expected in (("plain.yaml", True), ("planted.yaml", False)):
+            self.start(flow)
+            self.process.send_signal(signal.SIGABRT)
+            _, status = os.waitpid(self.process.pid, 0)
+            self.process.returncode = -os.WTERMSIG(status)
+            if expected and not os.WCOREDUMP(status):
+                print("SKIPPED: this machine writes no core files at all", flush=True)
+                return
+            self.assertEqual(os.WCOREDUMP(status), expected, flow)
+            for core in self.folder.glob("core*"):
+                self.clean(core.read_bytes(), core.name)
+                core.unlink()
+
+
+if __name__ == "__main__":
+    unittest.main()
