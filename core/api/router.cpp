@@ -86,7 +86,7 @@ void describe(Audit::Entry& entry, const Route& route, const std::vector<std::st
   for (const auto& value : values) entry.on += (entry.on.empty() ? "" : "/") + value;
   entry.on.resize(std::min(entry.on.size(), kLongestPath));
   const auto last = route.pattern.rfind('}');
-  entry.action = route.pattern.substr(last == std::string::npos ? 1 : last + 2);
+  entry.action = route.pattern.substr(std::min(last == std::string::npos ? 1 : last + 2, route.pattern.size()));
 }
 
 void note(Audit& audit, Audit::Entry entry, const Response& response) {
