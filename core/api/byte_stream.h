@@ -67,10 +67,10 @@ class ByteStream {
     std::unique_ptr<tls::Session> session;
     std::array<char, tls::Session::kMostAtOnce> in;
     std::array<char, tls::Session::kMostAtOnce> plain_out;
-    std::string out;                  ///< on its way
-    bool sending = false;             ///< `out` is, for the read or the write
+    std::string out;                 ///< on its way
+    bool sending = false;            ///< `out` is, for the read or the write
     boost::asio::steady_timer sent;  ///< cancelled when it is no more: who waits for its turn waits here
-    bool first = true;                ///< nothing has come yet
+    bool first = true;               ///< nothing has come yet
     bool plain = false;
   };
 

@@ -73,7 +73,8 @@ Response answer_error(const beast::error_code& error) {
   return {400, {}, "cannot read this request: " + error.message() + "\n", {}};
 }
 
-/// True if `origin` is the page that the server itself serves at `host`. Without TLS here a proxy in front may speak it.
+/// True if `origin` is the page that the server itself serves at `host`. Without TLS here a proxy in front may speak
+/// it.
 bool same_origin(std::string_view origin, std::string_view host, bool secure) {
   for (const std::string_view scheme : {"https://", "http://"}) {
     if (secure && scheme == "http://") return false;

@@ -1,9 +1,9 @@
 #pragma once
 // The HTTP server: HTTP/1.0 and 1.1, within TLS or not, one thread of its own, bounded in every direction.
 //
-// A client can hold a connection no longer than `timeout` without finishing a request (with TLS's handshake) or taking its answer, sends at
-// most `max_header` bytes of header and `max_body` of body, and shares `max_connections` with all others. What breaks
-// the protocol gets an answer that says so, and is hung up on.
+// A client can hold a connection no longer than `timeout` without finishing a request (with TLS's handshake) or taking
+// its answer, sends at most `max_header` bytes of header and `max_body` of body, and shares `max_connections` with all
+// others. What breaks the protocol gets an answer that says so, and is hung up on.
 
 #include <chrono>
 #include <cstddef>

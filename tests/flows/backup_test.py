@@ -127,7 +127,7 @@ class BackupTest(unittest.TestCase):
         self.start()
         eventually(lambda: self.flows() > 20, "it flows")
         part = self.folder / "copy.part"
-        for how in (signal.SIGKILL, signal.SIGTERM):
+        for how in (signal.SIGTERM, signal.SIGKILL):
             backup = subprocess.Popen([WEIR, "backup", "copy", "--rate", "20KiB"], cwd=self.folder,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.addCleanup(backup.wait)

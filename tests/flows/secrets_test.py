@@ -88,7 +88,7 @@ class SecretsTest(unittest.TestCase):
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
                 [WEIR, "run", flow, "--listen", "127.0.0.1:0", "--log-level", "debug"], cwd=self.folder, stderr=log,
-                stdout=log, env=ENVIRONMENT,
+                stdout=log, env=ENVIRONMENT if flow == "planted.yaml" else os.environ,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
         self.port = int(eventually(self.listens, "it listens").group(1))
 
@@ -120,11 +120,9 @@ class SecretsTest(unittest.TestCase):
             connection.close()
 
     def clean(self, text, where):
+        text = text if isinstance(text, bytes) else text.encode()
         for name, secret in SECRETS.items():
-            if isinstance(text, bytes):
-                self.assertNotIn(secret.encode(), text, f"{name} in {where}")
-            else:
-                self.assertNotIn(secret, text, f"{name} in {where}")
+            self.assertFalse(secret.encode() in text, f"{name} shows in {where}")
 
     def test_they_show_nowhere(self):
         self.start("planted.yaml")
