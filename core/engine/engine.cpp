@@ -124,11 +124,12 @@ bool Engine::create(Instance& instance) {
     instance.processor = processor;
     return true;
   }
-  report(&instance, abi::Level::error, "cannot start: " + message.text());
+  const auto why = flow::masked(message.text(), instance.flow_definition().secrets);
+  report(&instance, abi::Level::error, "cannot start: " + why);
   const Lock lock(mutex_);
   if (instance.status == Instance::Status::starting) instance.status = Instance::Status::misconfigured;
-  instance.status_message = message.text();
-  end_batch(instance.full_name() + ": " + message.text());
+  instance.status_message = why;
+  end_batch(instance.full_name() + ": " + why);
   return false;
 }
 
@@ -143,10 +144,11 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
   auto status = abi::Status::misconfigured;
   const bool created = instance.processor != nullptr || create(instance);
   if (created) status = instance.processor->start(&instance, &message);
+  const auto why = flow::masked(message.text(), instance.flow_definition().secrets);
   if (created && status == abi::Status::unavailable) {  // tried again until it works, or it is not wanted any more
-    report(&instance, abi::Level::warning, message.text() + "; trying again");
+    report(&instance, abi::Level::warning, why + "; trying again");
   } else if (created && status != abi::Status::ok) {
-    report(&instance, abi::Level::error, "cannot start: " + message.text());
+    report(&instance, abi::Level::error, "cannot start: " + why);
   }
   const Lock lock(mutex_);
   instance.in_start = false;
@@ -163,14 +165,14 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
     consider(instance);
   } else if (status == abi::Status::unavailable) {
     if (stopping_) return;
-    instance.unavailable = message.text();
+    instance.unavailable = why;
     const auto pause = std::min<std::int64_t>(30'000, 500LL << std::min(instance.failures++, 6U));
     executor_->post_later(instance, std::chrono::milliseconds(pause),
                           [this, &instance, number] { start_processor(instance, number); });
   } else {
     instance.status = Instance::Status::misconfigured;
-    instance.status_message = message.text();
-    end_batch(instance.full_name() + ": " + message.text());
+    instance.status_message = why;
+    end_batch(instance.full_name() + ": " + why);
   }
 }
 

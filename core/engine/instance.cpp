@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/lane.h"
 #include "engine/log.h"
+#include "flow/settings.h"
 #include "sql/declared_record.h"
 #include "sql/engine.h"
 #include "weir/spec.h"
@@ -71,11 +72,11 @@ void Instance::wake() {
 }
 
 void Instance::log(abi::Level level, abi::Text message) {
-  log_line(level, this, view(message));
+  log_line(level, this, flow::masked(std::string(view(message)), flow_.secrets));
 }
 
 void Instance::bulletin(abi::Level level, abi::Text message) {
-  engine_.report(this, level, std::string(view(message)));
+  engine_.report(this, level, flow::masked(std::string(view(message)), flow_.secrets));
 }
 
 abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
@@ -108,7 +109,7 @@ void* Instance::interface(const char* name) {
 
 void Instance::waits_for(abi::Text what) {
   const std::lock_guard lock(mutex_);
-  waits_for_ = view(what);
+  waits_for_ = flow::masked(std::string(view(what)), flow_.secrets);
 }
 
 void Instance::forget_run() {

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/executor.h"
 #include "flow/cron.h"
+#include "flow/settings.h"
 #include "weir/sql.h"
 
 namespace weir::engine {
@@ -233,7 +234,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   if (status != abi::Status::ok) {
     if (step.connection == nullptr && step.trigger == abi::Trigger::tick) instance.tick_at = now;
     if (step.connection == nullptr && instance.is_source()) instance.poll_wanted = true;
-    return roll_back(instance, step, taken.flight, std::move(session), status, message.text(), lock);
+    return roll_back(instance, step, taken.flight, std::move(session), status,
+                     flow::masked(message.text(), instance.flow_definition().secrets), lock);
   }
   if (step.trigger == abi::Trigger::finish) {
     instance.finish_wanted = false;
