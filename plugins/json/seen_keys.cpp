@@ -9,6 +9,7 @@ namespace weir::json {
 
 namespace {
 
+constexpr std::size_t kFewestSlots = 16;
 constexpr std::string_view kHashKey = "hash-key";
 constexpr std::string_view kLast = "last";
 constexpr std::string_view kBatch = "batch";
@@ -33,9 +34,7 @@ void SeenKeys::begin(Session& session) {
 }
 
 void SeenKeys::load(Session& session) {
-  keys_.assign(1024, {});
-  batch_of_.assign(1024, 0);
-  version_of_.assign(versions_ ? 1024 : 0, 0);
+  for (auto& part : parts_) part.reset(kFewestSlots, versions_);
   size_ = 0;
   batches_.clear();
   added_.clear();
@@ -64,8 +63,7 @@ void SeenKeys::load(Session& session) {
       hash.low = take(value);
       hash.high = take(value);
       const auto version = versions ? static_cast<std::int64_t>(take(value)) : 0;
-      if (size_ * 10 >= keys_.size() * 7) grow();
-      put(slot_of(hash), hash, id, version);
+      put(hash, id, version);
     }
     return true;
   });
@@ -73,15 +71,12 @@ void SeenKeys::load(Session& session) {
 
 SeenKeys::Verdict SeenKeys::look(Session& session, std::string_view key, std::int64_t version) {
   const auto hash = siphash(hash_key_, key);
-  auto slot = slot_of(hash);
-  const bool known = batch_of_[slot] != 0;
-  if (known && (!versions_ || version <= version_of_[slot])) return Verdict::repeated;
+  const auto& part = part_of(hash);
+  const auto slot = part.slot_of(hash);
+  const bool known = part.batches[slot] != 0;
+  if (known && (!versions_ || version <= part.versions[slot])) return Verdict::repeated;
   if (added_count_ == 0) batches_.push_back({session.now(), 0});
-  if (!known && size_ * 10 >= keys_.size() * 7) {
-    grow();
-    slot = slot_of(hash);
-  }
-  put(slot, hash, first_batch_ + batches_.size() - 1, version);
+  put(hash, first_batch_ + batches_.size() - 1, version);
   json::put(added_, hash.low), json::put(added_, hash.high);
   if (versions_) json::put(added_, static_cast<std::uint64_t>(version));
   if (++added_count_ == kBatchKeys) write_batch(session);
@@ -120,8 +115,11 @@ void SeenKeys::forget_oldest(Session& session) {
       hash.low = take(value);
       hash.high = take(value);
       if (versions) take(value);
-      const auto slot = slot_of(hash);
-      if (batch_of_[slot] == short_id(first_batch_)) remove(slot);
+      auto& part = part_of(hash);
+      const auto slot = part.slot_of(hash);
+      if (part.batches[slot] != short_id(first_batch_)) continue;
+      part.remove(slot);
+      --size_;
     }
     session.erase_state(key);
   }
@@ -129,53 +127,72 @@ void SeenKeys::forget_oldest(Session& session) {
   ++first_batch_;
 }
 
-/// Where the key is, or would be.
-std::size_t SeenKeys::slot_of(Hash128 key) const {
-  const auto mask = keys_.size() - 1;
-  auto slot = key.low & mask;
-  while (batch_of_[slot] != 0 && !(keys_[slot] == key)) slot = (slot + 1) & mask;
-  return slot;
-}
-
-void SeenKeys::put(std::size_t slot, Hash128 key, std::uint64_t batch, std::int64_t version) {
-  if (batch_of_[slot] == 0) {
-    ++size_;
-  } else {
+void SeenKeys::put(Hash128 key, std::uint64_t batch, std::int64_t version) {
+  auto& part = part_of(key);
+  auto slot = part.slot_of(key);
+  if (part.batches[slot] != 0) {
     // A newer version of a known key: the batch that had it has one less.
-    --batches_[(batch_of_[slot] + kShortIds - short_id(first_batch_)) % kShortIds].live;
+    --batches_[(part.batches[slot] + kShortIds - short_id(first_batch_)) % kShortIds].live;
+  } else {
+    if (part.full()) {
+      part.grow();
+      slot = part.slot_of(key);
+    }
+    ++part.used;
+    ++size_;
   }
-  keys_[slot] = key;
-  batch_of_[slot] = short_id(batch);
-  if (versions_) version_of_[slot] = version;
+  part.keys[slot] = key;
+  part.batches[slot] = short_id(batch);
+  if (versions_) part.versions[slot] = version;
   ++batches_[batch - first_batch_].live;
 }
 
-void SeenKeys::grow() {
-  auto keys = std::exchange(keys_, std::vector<Hash128>(keys_.size() * 2));
-  auto batches = std::exchange(batch_of_, std::vector<std::uint32_t>(keys_.size()));
-  auto versions = std::exchange(version_of_, std::vector<std::int64_t>(versions_ ? keys_.size() : 0));
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (batches[i] == 0) continue;
-    const auto slot = slot_of(keys[i]);
-    keys_[slot] = keys[i];
-    batch_of_[slot] = batches[i];
-    if (versions_) version_of_[slot] = versions[i];
+void SeenKeys::Part::reset(std::size_t slots, bool with_versions) {
+  keys = std::vector<Hash128>(slots);
+  batches = std::vector<std::uint32_t>(slots);
+  versions = std::vector<std::int64_t>(with_versions ? slots : 0);
+  used = 0;
+}
+
+/// Scales the hash to the number of slots (Lemire 2019), which need not be a power of two.
+std::size_t SeenKeys::Part::home_of(Hash128 key) const {
+  __extension__ using Product = unsigned __int128;
+  return static_cast<std::size_t>((static_cast<Product>(key.low) * keys.size()) >> 64);
+}
+
+std::size_t SeenKeys::Part::slot_of(Hash128 key) const {
+  auto slot = home_of(key);
+  while (batches[slot] != 0 && !(keys[slot] == key)) slot = slot + 1 == keys.size() ? 0 : slot + 1;
+  return slot;
+}
+
+void SeenKeys::Part::grow() {
+  const auto old = std::exchange(*this, Part{});
+  reset(old.keys.size() + old.keys.size() / 2, !old.versions.empty());
+  for (std::size_t i = 0; i < old.keys.size(); ++i) {
+    if (old.batches[i] == 0) continue;
+    const auto slot = slot_of(old.keys[i]);
+    keys[slot] = old.keys[i];
+    batches[slot] = old.batches[i];
+    if (!versions.empty()) versions[slot] = old.versions[i];
   }
+  used = old.used;
 }
 
 /// Moves up what had to step aside for it, so that no search ends too early (Knuth, volume 3, 6.4, algorithm R).
-void SeenKeys::remove(std::size_t slot) {
-  const auto mask = keys_.size() - 1;
-  for (auto next = (slot + 1) & mask; batch_of_[next] != 0; next = (next + 1) & mask) {
-    const auto home = keys_[next].low & mask;
-    if (((next - home) & mask) < ((next - slot) & mask)) continue;
-    keys_[slot] = keys_[next];
-    batch_of_[slot] = batch_of_[next];
-    if (versions_) version_of_[slot] = version_of_[next];
+void SeenKeys::Part::remove(std::size_t slot) {
+  const auto size = keys.size();
+  const auto behind = [size](std::size_t from, std::size_t to) { return to >= from ? to - from : to + size - from; };
+  const auto after = [size](std::size_t at) { return at + 1 == size ? 0 : at + 1; };
+  for (auto next = after(slot); batches[next] != 0; next = after(next)) {
+    if (behind(home_of(keys[next]), next) < behind(slot, next)) continue;
+    keys[slot] = keys[next];
+    batches[slot] = batches[next];
+    if (!versions.empty()) versions[slot] = versions[next];
     slot = next;
   }
-  batch_of_[slot] = 0;
-  --size_;
+  batches[slot] = 0;
+  --used;
 }
 
 std::string SeenKeys::batch_key(std::int64_t time, std::uint64_t id) {
