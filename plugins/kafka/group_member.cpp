@@ -61,6 +61,7 @@ GroupMember::GroupMember(MemberSettings settings, Context context, abi::Lanes& l
   start_time_ = parse_time(settings_.start);
   owned_metric_ = this->context().gauge("kafka_lanes", "Partitions of the group that this Weir has.");
   commits_metric_ = this->context().counter("kafka_lane_commits", "Commits to the group of what lanes have done.");
+  done_metric_ = this->context().counter("kafka_lane_offsets", "Offsets that lanes of this Weir have done.");
   Configuration configuration(settings_.connection, *this);
   configuration.set("group.id", settings_.group);
   configuration.set("partition.assignment.strategy", kCooperative ? "cooperative-sticky" : "range");
@@ -246,7 +247,11 @@ bool GroupMember::done(const Partition& partition, const std::optional<LanePosit
   const std::lock_guard lock(mutex_);
   const auto lane = running_.find(partition);
   if (lane == running_.end()) return false;
-  if (position) lane->second.done = position;
+  if (position) {
+    const auto& before = lane->second.done ? lane->second.done : lane->second.start;
+    if (before) done_metric_.add(static_cast<double>(position->next - before->next));
+    lane->second.done = position;
+  }
   lane->second.waits = parked_.contains(partition) || !owned_.contains(partition);
   if (lane->second.waits) changed_.notify_all();
   return !lane->second.waits;

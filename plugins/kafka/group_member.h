@@ -87,6 +87,7 @@ class GroupMember final : public Trouble {
   Owned<rd_kafka_s> client_;
   Metric owned_metric_;
   Metric commits_metric_;
+  Metric done_metric_;
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
