@@ -50,6 +50,13 @@ Partitions::Partitions(Connection& connection, const std::string& table, std::ve
   key_.resize(partition_.size());
 }
 
+std::vector<std::size_t> Partitions::places() const {
+  std::vector<std::size_t> places;
+  for (const auto& [name, column] : partition_) places.push_back(column);
+  places.push_back(version_.second);
+  return places;
+}
+
 bool Partitions::admits(const Value* values, const std::function<void()>& write_out, std::string& objection) {
   for (std::size_t i = 0; i < partition_.size(); ++i) {
     objection = read(values[partition_[i].second], partition_[i].first, key_[i]);

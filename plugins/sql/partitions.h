@@ -26,6 +26,8 @@ class Partitions {
   /// lower ones, in the open transaction, after `write_out`. Where false, an empty `objection` says that the row's
   /// version is over.
   bool admits(const Value* values, const std::function<void()>& write_out, std::string& objection);
+  /// The places in a row that decide of it: those of the partition, then the version's.
+  std::vector<std::size_t> places() const;
   /// The transaction was taken back: what is known of the table is not.
   void forget() noexcept { known_.clear(); }
 

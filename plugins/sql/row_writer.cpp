@@ -46,6 +46,58 @@ Content content_of(const Value& value) {
   return Content::json;
 }
 
+/// What a column holds that holds both. A value's own kind says less of a column than all that come together.
+Content common(Content a, Content b) {
+  if (a == b || b == Content::any) return a;
+  if (a == Content::any) return b;
+  const auto one_of = [&](Content x, Content y) { return (a == x && b == y) || (a == y && b == x); };
+  if (one_of(Content::integer, Content::number)) return Content::number;
+  if (one_of(Content::integer, Content::boolean)) return Content::integer;
+  return Content::text;
+}
+
+/// The type that `CAST(… AS TYPE)` says, by SQLite's rules for names of types; `any`: the expression is none.
+Content cast_in(const std::string& sql) {
+  std::string text;
+  for (const char c : sql) text += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c == '\n' || c == '\t' ? ' ' : c;
+  text.erase(0, text.find_first_not_of(' '));
+  while (text.ends_with(' ')) text.pop_back();
+  if (!text.starts_with("CAST") || !text.ends_with(')')) return Content::any;
+  const auto open = text.find_first_not_of(' ', 4);
+  if (open == std::string::npos || text[open] != '(') return Content::any;
+  int depth = 0;
+  char quote = 0;
+  for (std::size_t i = open; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '\'' || c == '"' || c == '`') {
+      quote = c;
+    } else if (c == '(') {
+      ++depth;
+    } else if (c == ')' && --depth == 0 && i + 1 < text.size()) {
+      return Content::any;  // CAST(…) + …
+    }
+  }
+  const auto as = text.rfind(" AS ");
+  if (as == std::string::npos) return Content::any;
+  const auto type = text.substr(as + 4);
+  const auto has = [&](const char* part) { return type.find(part) != std::string::npos; };
+  if (has("INT")) return Content::integer;
+  if (has("CHAR") || has("CLOB") || has("TEXT")) return Content::text;
+  if (has("REAL") || has("FLOA") || has("DOUB") || has("NUM") || has("DEC")) return Content::number;
+  return Content::any;
+}
+
+/// A value as a message shows it.
+std::string shown(const Value& value) {
+  constexpr std::size_t kMost = 40;
+  auto text = std::string(value.raw.size != 0 ? view(value.raw) : view(value.text));
+  if (value.raw.size == 0 && value.type == ValueType::integer) text = std::to_string(value.integer);
+  if (value.raw.size == 0 && value.type == ValueType::real) text = std::to_string(value.real);
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "…";
+}
+
 /// What tells a value from others.
 void append_known(const Value& value, std::string& to) {
   to += static_cast<char>('0' + static_cast<int>(value.type));
@@ -103,14 +155,16 @@ RowWriter::RowWriter(TableSettings settings, Context context, Connection& connec
   for (const auto& [name, sql] : settings_.columns) {
     const auto field = std::find_if(declared.begin(), declared.end(),
                                     [&, &s = sql](const auto& f) { return s == field_sql(f.name) || s == f.name; });
-    if (field == declared.end()) {
+    if (field == declared.end() && cast_in(sql) != Content::any) {
+      columns.push_back({name, cast_in(sql)});
+    } else if (field == declared.end()) {
       columns.push_back({name});
-      guessed_.push_back(name);
+      guessed_.push_back({name, {}});
     } else {
       columns.push_back({name, content_of(field->type), field->required});
     }
   }
-  if (!guessed_.empty()) {  // types of expressions show with the first record
+  if (!guessed_.empty()) {  // types of expressions show with the first records
     new_columns_ = std::move(columns);
     return;
   }
@@ -242,44 +296,77 @@ void RowWriter::prepare_insert(const std::vector<Column>& columns) {
   prepare_followers();
   inserter_ = connection_.inserter(settings_.table, columns, key, version);
   prepare_query(inserter_->reads());
+  if (partitions_) {
+    Query query(context_);
+    query.per_flowfile();
+    for (const auto place : partitions_.places())
+      query.column(settings_.columns[place].second, inserter_->reads()[place]);
+    partition_values_ = query.prepare();
+  }
   std::vector<std::string> names;
   for (const auto& [name, sql] : settings_.columns) names.push_back(name);
   object_ = JsonObject(own_columns_ ? names : std::vector<std::string>());
 }
 
-void RowWriter::prepare(Session& session, FlowFile file) {
+void RowWriter::prepare(Session& session, const std::vector<FlowFile>& files) {
   if (inserter_) return;
-  if (own_columns_ && settings_.columns.empty()) {
-    std::vector<std::string> names;
-    records_.run(session, file, [&](const Row& row) {
-      JsonObject object;
-      if (names.empty() && row.error.size == 0 && object.read(view(row.json)))
-        names = JsonObject::names_of(view(row.json));
-    });
-    if (names.empty()) return;
-    for (const auto& name : names) {
-      settings_.columns.emplace_back(name, field_sql(name));
-      new_columns_.push_back({name});
-    }
-    guessed_ = std::move(names);
-    prepare_query({});
-  }
+  for (const auto file : files) take_fields(session, file);
+  if (settings_.columns.empty()) return;
   auto columns = new_columns_;
-  bool found = false;
-  values_.run(session, file, [&](const Row& row) {
-    if (row.error.size > 0) return;
-    found = true;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const bool guessed = std::find(guessed_.begin(), guessed_.end(), columns[i].name) != guessed_.end();
-      if (guessed && columns[i].content == Content::any) columns[i].content = content_of(row.values[i]);
-    }
+  std::uint64_t records = 0;
+  for (const auto file : files) {
+    values_.run(session, file, [&](const Row& row) {
+      if (row.error.size > 0) return;
+      ++records;
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        const auto guess = std::find_if(guessed_.begin(), guessed_.end(),
+                                        [&, &name = columns[i].name](const auto& g) { return g.name == name; });
+        if (guess == guessed_.end()) continue;
+        const auto content = common(columns[i].content, content_of(row.values[i]));
+        if (content == columns[i].content) continue;
+        columns[i].content = content;
+        guess->by = "record " + std::to_string(records) + ", with " + shown(row.values[i]);
+      }
+    });
+  }
+  if (records == 0) return;
+  std::string unknown;
+  for (const auto& guess : guessed_) {
+    if (guess.by.empty()) unknown += (unknown.empty() ? "" : ", ") + guess.name;
+  }
+  make(std::move(columns));
+  if (!unknown.empty() && !guessed_.empty() && connection_.dialect() != Dialect::sqlite)  // whose columns take anything
+    context_.bulletin(Level::warning,
+                      place() + " is made by its first " + std::to_string(records) +
+                          " records, in which there was nothing but NULL for " + unknown +
+                          ": it is made for text. If it is to hold something else, say so with CAST(… "
+                          "AS REAL) in `columns`, or in the flow's `records`, and let the table be made "
+                          "anew");
+}
+
+/// Where nothing says what the columns are, they are the fields of the first record.
+void RowWriter::take_fields(Session& session, FlowFile file) {
+  if (!own_columns_ || !settings_.columns.empty()) return;
+  std::vector<std::string> names;
+  records_.run(session, file, [&](const Row& row) {
+    JsonObject object;
+    if (names.empty() && row.error.size == 0 && object.read(view(row.json)))
+      names = JsonObject::names_of(view(row.json));
   });
-  if (found) make(std::move(columns));
+  if (names.empty()) return;
+  for (const auto& name : names) {
+    settings_.columns.emplace_back(name, field_sql(name));
+    new_columns_.push_back({name});
+    guessed_.push_back({name, {}});
+  }
+  prepare_query({});
 }
 
 std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused) {
   std::uint64_t rows = 0;
+  bool empty = true;
   const auto visit = [&](const Row& row) {
+    empty = false;
     auto reason = row.error.size > 0 ? std::string(view(row.error)) : add(row, number, refused);
     if (reason.empty()) {
       ++rows;
@@ -288,7 +375,19 @@ std::uint64_t RowWriter::add(Session& session, FlowFile file, std::uint32_t numb
     }
   };
   (inserter_ ? values_ : records_).run(session, file, visit);
+  if (empty && partitions_) begin_partition(session, file, refused);
   return rows;
+}
+
+void RowWriter::begin_partition(Session& session, FlowFile file, std::vector<Refusal>& refused) {
+  partition_values_.run(session, file, [&](const Row& row) {
+    if (row.error.size > 0) return;  // what its fields would say is not known
+    std::vector<Value> values(settings_.columns.size(), Value{});
+    std::size_t next = 0;
+    for (const auto place : partitions_.places()) values[place] = row.values[next++];
+    std::string objection;  // such as a NULL: this FlowFile says nothing of any partition
+    partitions_.admits(values.data(), [&] { inserter_->finish(refused); }, objection);
+  });
 }
 
 std::string RowWriter::add(const Row& row, std::uint32_t number, std::vector<Refusal>& refused) {
@@ -310,14 +409,15 @@ std::string RowWriter::add(const Row& row, std::uint32_t number, std::vector<Ref
   return reason;
 }
 
-/// Says of a value that does not fit why the column is as it is, where nobody chose it: the first record had `20`, say,
-/// and this one has `20.5`.
+/// Says of a value that does not fit why the column is as it is, where nobody chose it: the first records had `20`,
+/// say, and this one has `20.5`.
 void RowWriter::explain(std::string& reason) const {
-  for (const auto& name : guessed_) {
+  for (const auto& [name, by] : guessed_) {
     if (!reason.starts_with(name + ": ")) continue;
-    reason += ". The first record chose the column's type, as " + name +
-              " is not declared: declare it, such as {type: number} or {type: text}, in the flow's `records` and let "
-              "the table be made anew, or make the table yourself";
+    reason += ". Of the batch that the table was made by, " + (by.empty() ? "NULL in every record" : by) +
+              ", chose the column's type, as nothing says it: declare the field, such as " + name +
+              ": {type: number} or {type: text}, in the flow's `records`, or say CAST(… AS REAL), TEXT or INTEGER in "
+              "`columns`, and let the table be made anew, or make the table yourself";
     return;
   }
 }

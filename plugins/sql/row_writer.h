@@ -31,14 +31,14 @@ struct TableSettings {
 };
 
 /// What the columns are is known at start, if the author says it, the record is declared or the table exists; else with
-/// the first record. Everything here is called under the connection's lock.
+/// the first batch. Everything here is called under the connection's lock.
 class RowWriter {
  public:
   /// Throws Misconfigured where the table does not suit.
   RowWriter(TableSettings settings, Context context, Connection& connection);
 
-  /// Makes the table, if it is still to be made, from the first good record. Ends the transaction then.
-  void prepare(Session& session, FlowFile file);
+  /// Makes the table, if it is still to be made, by all good records of these. Ends the transaction then.
+  void prepare(Session& session, const std::vector<FlowFile>& files);
   /// Writes the records of one input or held FlowFile by finish() at the latest; those that it refuses itself are
   /// appended to `refused`, under the number of the file. Returns how many it did not refuse.
   std::uint64_t add(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused);
@@ -62,10 +62,13 @@ class RowWriter {
   void make(std::vector<NewColumn> columns);
   void use_statement();
   void check_key() const;
+  void take_fields(Session& session, FlowFile file);
   void prepare_query(const std::vector<As>& reads);
   void prepare_followers();
   void prepare_insert(const std::vector<Column>& columns);
   std::string add(const Row& row, std::uint32_t number, std::vector<Refusal>& refused);
+  /// A FlowFile without records is a delivery of its partition too: one of nothing.
+  void begin_partition(Session& session, FlowFile file, std::vector<Refusal>& refused);
   std::size_t place_of(const std::vector<Column>& columns, std::string_view property, const std::string& name) const;
   void explain(std::string& reason) const;
   bool same_name(std::string_view a, std::string_view b) const;
@@ -76,11 +79,17 @@ class RowWriter {
   Connection& connection_;
   bool own_columns_ = false;  ///< they follow the table or the first record: a field without a column is an error
   std::vector<NewColumn> new_columns_;  ///< of the table that is still to be made
-  std::vector<std::string> guessed_;    ///< those of them whose types follow the first record, not a declaration
-  weir::Statement records_;             ///< nothing but the records
+  /// Those of them whose types follow the first batch, not a declaration, and which record of it chose.
+  struct Guess {
+    std::string name;
+    std::string by;
+  };
+  std::vector<Guess> guessed_;
+  weir::Statement records_;  ///< nothing but the records
   weir::Statement values_;
   std::vector<int> key_columns_;
   Partitions partitions_;
+  weir::Statement partition_values_;    ///< of a FlowFile without records
   std::unique_ptr<Inserter> inserter_;  ///< null: the table is still to be made
   struct Follower {
     std::vector<std::string> expressions;  ///< of its values

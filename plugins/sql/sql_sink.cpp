@@ -182,10 +182,12 @@ void SqlSink::step(Batch batch, Session& session) {
   if (progress_table_ && !progress_.contains(connection))
     throw std::logic_error("input from a connection that was not there at start: " + connection);
   std::vector<ToWrite> files;
+  std::vector<FlowFile> all_files;
   for (const auto file : batch) {
     files.push_back({file, connection});
-    rows_->prepare(session, file);
+    all_files.push_back(file);
   }
+  rows_->prepare(session, all_files);
   std::vector<Written> all;
   as_a_whole([&](std::uint64_t transaction) {
     if (progress_table_ && std::exchange(rejections_stored_, false)) {
@@ -205,10 +207,10 @@ void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) 
   std::vector<std::size_t> at;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (connection_->holds(written_[i].transaction)) continue;
-    rows_->prepare(session, files[i]);
     again.push_back({files[i], written_[i].connection});
     at.push_back(i);
   }
+  rows_->prepare(session, files);
   std::vector<Written> all;
   as_a_whole([&](std::uint64_t transaction) {
     // The commit that failed may have succeeded all the same: what is there says so.
@@ -223,10 +225,8 @@ void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) 
 /// beginning anew.
 void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) {
   std::vector<ToWrite> all;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    rows_->prepare(session, files[i]);
-    all.push_back({files[i], written_[i].connection});
-  }
+  for (std::size_t i = 0; i < files.size(); ++i) all.push_back({files[i], written_[i].connection});
+  rows_->prepare(session, files);
   for (int tries = 1;; ++tries) {
     bool ours = false;
     rows_->forget_partitions();

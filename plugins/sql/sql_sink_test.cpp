@@ -140,10 +140,12 @@ TEST_CASE("where the first record chose a column's type, a value that does not f
   Sink sink("", Options{});
   sink.write(R"({"id":"x","level":20})");
   sink.write(R"({"id":"y","level":20.5})");
-  CHECK(sink->take("failure").at(0).attributes.at("error.message") ==
-        "level: 20.5 is no whole number. The first record chose the column's type, as level is not declared: declare "
-        "it, such as {type: number} or {type: text}, in the flow's `records` and let the table be made anew, or make "
-        "the table yourself");
+  CHECK(
+      sink->take("failure").at(0).attributes.at("error.message") ==
+      "level: 20.5 is no whole number. Of the batch that the table was made by, record 1, with 20, chose the column's "
+      "type, as nothing says it: declare the field, such as level: {type: number} or {type: text}, in the flow's "
+      "`records`, or say CAST(… AS REAL), TEXT or INTEGER in `columns`, and let the table be made anew, or make the "
+      "table yourself");
   Sink declared("columns: {t: temperature, twice: n * 2}\n");
   declared.write(R"({"temperature":20,"n":1})");
   declared.write(R"({"temperature":20.5,"n":1})");
@@ -151,7 +153,24 @@ TEST_CASE("where the first record chose a column's type, a value that does not f
   CHECK(declared.rows("SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('t')") ==
         "t REAL, twice INTEGER");
   CHECK(declared.rows("SELECT group_concat(t) FROM t") == "20.0,20.5");
-  CHECK(declared->take("failure").at(0).attributes.at("error.message").find("first record") == std::string::npos);
+  CHECK(declared->take("failure").at(0).attributes.at("error.message").find("chose the column's type") ==
+        std::string::npos);
+}
+
+TEST_CASE("computed columns have the type that all of the first batch needs, or that CAST says") {
+  Sink sink(
+      "columns: {level: l, mixed: m, real: 'CAST(r AS REAL)', text: 'cast(t as varchar(20))', sum: 'CAST(a AS INTEGER) "
+      "+ "
+      "0.5', none: n}\n",
+      Options{});
+  sink->push(R"({"l":null,"m":1,"r":1,"t":7,"a":1})");
+  sink->push("{\"l\":20,\"m\":1}\n{\"l\":20.5,\"m\":\"one\",\"r\":2}");
+  sink->run();
+  sink->durable();
+  CHECK(sink.rows("SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('t')") ==
+        "level REAL, mixed TEXT, real REAL, text TEXT, sum REAL, none ");
+  CHECK(sink.rows("SELECT group_concat(level), group_concat(real) FROM t") == "20.0,20.5|1.0,2.0");
+  CHECK(sink->take("failure").empty());
 }
 
 TEST_CASE("garbage before the first record does not make the table") {
@@ -282,6 +301,32 @@ TEST_CASE("a higher version of a partition replaces all of it, what is lower is 
   REQUIRE(failed.size() == 2);
   CHECK(failed[0].attributes.at("error.message") == "file is NULL, and decides what is replaced");
   CHECK(failed[1].attributes.at("error.message") == "the key day is NULL");
+}
+
+TEST_CASE("a FlowFile without records delivers nothing: what its partition had goes") {
+  Sink sink(
+      "mode: upsert\nkey: [day, id]\nversion: file\npartition: [day]\n"
+      "columns: {day: attr('day'), id: id, file: attr('file'), n: n}\n",
+      Options{.record = "id: {type: integer, required: true}\nn: {type: number}\n"});
+  const auto rows = [&] { return sink.rows("SELECT day, id, file FROM t ORDER BY 1, 2"); };
+  const auto deliver = [&](const char* content, const char* day, const char* file) {
+    sink->push(content, {{"day", day}, {"file", file}});
+    sink->run();
+    sink->durable();
+  };
+  deliver("[]", "mon", "1");  // there is no table yet
+  deliver("{\"id\":1}\n{\"id\":2}", "mon", "1");
+  deliver("{\"id\":1}", "tue", "1");
+  deliver("[]", "mon", "1");  // as there was before
+  CHECK(rows() == "mon|1|1\nmon|2|1\ntue|1|1");
+  deliver("[]", "mon", "2");
+  CHECK(rows() == "tue|1|1");
+  deliver("{\"id\":3}", "mon", "1");  // late
+  deliver("{\"id\":4}", "mon", "2");
+  sink.write("[]");  // of no partition
+  CHECK(rows() == "mon|4|2\ntue|1|1");
+  CHECK(sink->take("failure").empty());
+  CHECK(sink->held() == 0);
 }
 
 TEST_CASE("a crash amid the replacement of a partition leaves the old one or the new one, and in the end the new") {
