@@ -1,8 +1,9 @@
 #include "cli/connect.h"
 
 #include <dlfcn.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <future>
@@ -10,8 +11,10 @@
 #include <string>
 #include <thread>
 
+#include "flow/database_tables.h"
 #include "flow/settings.h"
 #include "weir/check.h"
+#include "weir/errors.h"
 
 namespace weir::cli {
 
@@ -66,6 +69,31 @@ std::future<Outcome> reach(const abi::Check& check, const flow::Processor& proce
   return outcome;
 }
 
+/// Reads the columns of a database's table that a processor joins with, and checks its statement against them.
+std::future<Outcome> reach(const flow::Processor& processor, const sql::DatabaseTableOptions& table) {
+  std::packaged_task<Outcome()> task([table, &processor] {
+    try {
+      auto columns = sql::read_columns(table.read);
+      for (const auto& wanted : table.snapshot.columns) {
+        if (std::find(columns.begin(), columns.end(), wanted) == columns.end())
+          throw Misconfigured(fmt::format("reference table '{}' has no column '{}'", table.snapshot.table, wanted));
+      }
+      auto text = fmt::format("the table '{}' with {}", table.snapshot.table, fmt::join(columns, ", "));
+      if (!table.snapshot.columns.empty()) columns = table.snapshot.columns;
+      const auto problem = flow::problem_with_columns(processor, table.snapshot.table, columns);
+      if (!problem.empty()) throw Misconfigured(problem);
+      return Outcome{abi::Status::ok, std::move(text)};
+    } catch (const Unavailable& error) {
+      return Outcome{abi::Status::unavailable, error.what()};
+    } catch (const std::exception& error) {
+      return Outcome{abi::Status::misconfigured, error.what()};
+    }
+  });
+  auto outcome = task.get_future();
+  std::thread(std::move(task)).detach();
+  return outcome;
+}
+
 }  // namespace
 
 std::size_t check_connections(const std::vector<flow::Flow>& flows, plugin::Registry& registry, bool& hanging) {
@@ -77,6 +105,7 @@ std::size_t check_connections(const std::vector<flow::Flow>& flows, plugin::Regi
       const auto* type = registry.find(name);
       const auto* check = type == nullptr ? nullptr : check_of(*type);
       if (check != nullptr) attempts.push_back({&processor, reach(*check, processor)});
+      for (const auto& table : processor.tables) attempts.push_back({&processor, reach(processor, table)});
     }
   }
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -103,8 +103,18 @@ void* Instance::interface(const char* name) {
     return flow_.is_member && engine_.options().lanes ? engine_.options().lanes(flow_.name) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
-  if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); });
+  if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); }, database_tables());
   return sql_.get();
+}
+
+std::shared_ptr<sql::DatabaseTables> Instance::database_tables() {
+  if (definition_.tables.empty()) return nullptr;
+  sql::TableReports reports;
+  reports.bulletin = [this](abi::Level level, std::string_view message) { bulletin(level, to_text(message)); };
+  reports.metric = [this](const std::string& name, const std::string& help, bool counter) {
+    return metric(to_text(name), to_text(help), counter);
+  };
+  return std::make_shared<sql::DatabaseTables>(definition_.tables, std::move(reports));
 }
 
 void Instance::waits_for(abi::Text what) {

@@ -152,6 +152,7 @@ class Instance final : public abi::Context, private abi::Readiness {
 
  private:
   void waits_for(abi::Text what) override;
+  std::shared_ptr<sql::DatabaseTables> database_tables();
 
   Engine& engine_;
   const flow::Flow& flow_;

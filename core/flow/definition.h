@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flow/flow_test.h"
+#include "sql/database_table.h"
 #include "sql/declaration.h"
 #include "weir/abi.h"
 #include "weir/units.h"
@@ -65,6 +66,7 @@ struct Processor {
   std::string description;
   std::map<std::string, std::string> labels;
   std::shared_ptr<const sql::Declaration> input_record;  ///< what its statements are compiled against; null: undeclared
+  std::vector<sql::DatabaseTableOptions> tables;         ///< of databases, which its SQL joins with
   std::shared_ptr<const sql::Declaration> output_record;  ///< what a source or Select declares of what it emits
 };
 

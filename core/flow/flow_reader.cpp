@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "flow/cron.h"
+#include "flow/database_tables.h"
 #include "flow/records.h"
 #include "flow/test_reader.h"
 #include "flow/values.h"
@@ -260,6 +261,8 @@ void FlowReader::read_processor(const Member& member, Draft& draft) const {
     const auto before = errors();
     processor.type = beside.type->type;
     processor.settings = SettingsReader(report_, parameters_, beside.uses).read(*beside.type->spec, body, key);
+    if (errors() == before)
+      processor.tables = database_tables(*beside.type->spec, processor.settings, registry_, report_, body);
     beside.sound = errors() == before;
     read_relationships(body, beside, processor);
   } else {

@@ -67,6 +67,7 @@ struct FlowTest {
   std::vector<Expectation> expected;
   std::optional<std::vector<Written>> bulletins;         ///< each is part of one; warnings and errors have no others
   std::map<std::uint32_t, std::vector<Answer>> answers;  ///< by processor
+  std::map<std::uint32_t, std::map<std::string, std::vector<std::string>>> tables;  ///< databases': rows, by processor
   std::map<std::uint32_t, std::pair<Mark, std::uint64_t>> state;  ///< how many entries a processor's state has
 };
 

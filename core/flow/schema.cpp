@@ -305,6 +305,11 @@ json::object test() {
         described(json::object{{"type", "object"},
                                {"additionalProperties", json::object{{"anyOf", json::array{answer, list_of(answer)}}}}},
                   "What processors that reach outside do.")},
+       {"tables",
+        described(json::object{{"type", "object"},
+                               {"additionalProperties",
+                                json::object{{"type", "object"}, {"additionalProperties", list_of(anything)}}}},
+                  "PROCESSOR: {TABLE: rows}, in place of the tables of databases that it joins with.")},
        {"state", json::object{{"type", "object"}, {"additionalProperties", map_of({{"entries", count}})}}}});
 }
 

@@ -5,27 +5,13 @@
 #include <algorithm>
 #include <cctype>
 
+#include "flow/database_tables.h"
 #include "plugin/nearest.h"
 #include "sql/check.h"
 
 namespace weir::flow {
 
 namespace {
-
-/// Reference tables: the `tables` property, where a type has one.
-std::vector<sql::TableSource> tables_of(const boost::property_tree::ptree& settings) {
-  std::vector<sql::TableSource> tables;
-  const auto found = settings.find("tables");
-  if (found == settings.not_found()) return tables;
-  for (const auto& [name, table] : found->second) {
-    const auto option = [&, &source = table](const char* key) {
-      const auto at = source.find(key);
-      return at == source.not_found() ? std::string() : at->second.data();
-    };
-    tables.push_back({name.empty() ? option("name") : name, option("format"), option("path"), option("table")});
-  }
-  return tables;
-}
 
 /// The declared field that was probably meant by the name at a place in SQL.
 std::string near_field(const sql::Declaration* record, std::string_view sql, std::size_t offset) {
@@ -50,7 +36,7 @@ StatementFacts check_statements(const std::vector<SqlUse>& uses, const sql::Decl
   options.per_flowfile =
       (spec.flags & abi::kPerFlowFile) != 0 || (per != settings.not_found() && per->second.data() == "flowfile");
   options.generator = (spec.flags & abi::kGenerator) != 0;
-  options.tables = tables_of(settings);
+  options.tables = table_sources(spec, settings);
   for (const auto& use : uses) {
     const auto result = sql::check(use.kind, use.sql.value, record, options);
     if (!result.ok()) {

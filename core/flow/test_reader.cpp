@@ -141,7 +141,8 @@ FlowTest TestReader::read_test(const Node& node) const {
   FlowTest test;
   test.mark = report_.mark(node);
   test.now = kDefaultStart;
-  if (!map(node, "a test", {"name", "now", "given", "wait", "until_idle", "expect", "bulletins", "answers", "state"}))
+  if (!map(node, "a test",
+           {"name", "now", "given", "wait", "until_idle", "expect", "bulletins", "answers", "tables", "state"}))
     return test;
   if (const auto* name = node.find("name")) {
     test.name = text(*name, "'name'");
@@ -160,6 +161,8 @@ FlowTest TestReader::read_test(const Node& node) const {
   }
   if (const auto* bulletins = node.find("bulletins")) test.bulletins = texts(*bulletins, "'bulletins'");
   if (const auto* answers = node.find("answers")) read_answers(*answers, test);
+  if (const auto* tables = node.find("tables")) read_tables(*tables, test);
+  check_tables(node, test);
   if (const auto* state = node.find("state")) {
     if (!state->is_map())
       report_.error(*state, fmt::format("'state' is {}", describe(*state)), "a map of processors to {entries: N}");
@@ -276,6 +279,40 @@ void TestReader::read_answers(const Node& node, FlowTest& test) const {
       for (const auto& item : value.items) answers.push_back(read_answer(item, *index));
     } else {
       answers.push_back(read_answer(value, *index));
+    }
+  }
+}
+
+/// {PROCESSOR: {TABLE: [rows]}}
+void TestReader::read_tables(const Node& node, FlowTest& test) const {
+  if (!node.is_map())
+    return report_.error(node, fmt::format("'tables' is {}", describe(node)), "a map of processors to their tables");
+  for (const auto& [key, value] : node.members) {
+    const auto index = processor(key, key.text);
+    if (!index) continue;
+    std::vector<std::string> known;
+    for (const auto& table : flow_.processors[*index].tables) known.push_back(table.snapshot.table);
+    if (!map(value, fmt::format("'{}'", key.text), known)) continue;
+    for (const auto& [name, rows] : value.members) {
+      auto& given = test.tables[*index][name.text];
+      for (auto& row : records(rows)) given.push_back(std::move(row.text));
+    }
+  }
+}
+
+/// A test does not read databases.
+void TestReader::check_tables(const Node& node, const FlowTest& test) const {
+  for (std::uint32_t i = 0; i < flow_.processors.size(); ++i) {
+    const auto& reader = flow_.processors[i];
+    if (test.answers.contains(i)) continue;
+    const auto given = test.tables.find(i);
+    for (const auto& table : reader.tables) {
+      const auto& name = table.snapshot.table;
+      if (given != test.tables.end() && given->second.contains(name)) continue;
+      report_.error(
+          node,
+          fmt::format("'{}' joins with the table '{}' of a database, which a test does not read", reader.name, name),
+          fmt::format("its rows: tables: {{{}: {{{}: [{{…}}]}}}}", reader.name, name));
     }
   }
 }

@@ -21,6 +21,8 @@ class TestReader {
   void read_given(const Node& node, FlowTest& test) const;
   Expectation read_expectation(const Node& node) const;
   void read_answers(const Node& node, FlowTest& test) const;
+  void read_tables(const Node& node, FlowTest& test) const;
+  void check_tables(const Node& node, const FlowTest& test) const;
   Answer read_answer(const Node& node, std::uint32_t processor) const;
 
   bool map(const Node& node, std::string_view what, const std::vector<std::string>& keys) const;

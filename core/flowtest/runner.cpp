@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "engine/engine.h"
+#include "flow/database_tables.h"
 #include "flowtest/records.h"
 #include "flowtest/stand_in.h"
 #include "store/store.h"
@@ -58,6 +59,12 @@ flow::Flow under_test(const flow::Flow& original, const flow::FlowTest& test) {
                  : answer_settings(answers == test.answers.end() ? std::vector<flow::Answer>() : answers->second);
       processor.schedule = {};
       processor.exactly_once = false;
+    }
+    if (const auto given = test.tables.find(i); given != test.tables.end()) {
+      for (auto& table : processor.tables) {
+        const auto rows = given->second.find(table.snapshot.table);
+        if (rows != given->second.end()) table = flow::with_rows(table, rows->second);
+      }
     }
     for (const auto relationship : std::exchange(processor.dropped, {})) {  // seen before it ends
       flow::Connection connection;

@@ -11,6 +11,8 @@
 #include <optional>
 #include <set>
 
+#include "weir/table_reader.h"
+
 namespace weir::plugin {
 
 namespace {
@@ -67,10 +69,12 @@ std::vector<boost::dll::shared_library>& kept() {
 std::optional<std::string> try_load(const std::filesystem::path& file, Registry& registry) {
   if (auto problem = check_entry(file)) return problem;
   const abi::Plugin* plugin = nullptr;
+  const abi::TableReader* tables = nullptr;
   try {
     boost::dll::shared_library library;
     library.load(std::filesystem::absolute(file).string(), boost::dll::load_mode::rtld_now);
     auto& entry = library.get<Entry>(entry_name());
+    if (library.has(abi::kTablesEntry)) tables = library.get<abi::TablesEntry>(abi::kTablesEntry)();
     kept().push_back(std::move(library));
     plugin = entry();
   } catch (const std::exception& error) {
@@ -79,7 +83,9 @@ std::optional<std::string> try_load(const std::filesystem::path& file, Registry&
     return "cannot be loaded: it threw while it was";
   }
   if (plugin == nullptr) return fmt::format("{} gave no plugin", entry_name());
-  return registry.add(*plugin, file);
+  auto problem = registry.add(*plugin, file);
+  if (!problem && tables != nullptr) registry.add(*tables);
+  return problem;
 }
 
 /// The plugins of a folder, by name, so that every start finds them in one order.

@@ -32,9 +32,9 @@ SearchPath search_path(const std::vector<std::string>& options);
 /// is taken, as with programs on PATH. Loaded files stay for the life of the process.
 std::vector<Refusal> load(const SearchPath& path, Registry& registry);
 
-/// The same, but a plugin beside which a list of its types lies (mqtt.types beside mqtt.so, a name a line: the build
-/// writes it, see weir_add_plugin) is only offered, and loaded when a flow names one of them. `refused` is called now
-/// or then.
+/// The same, but a plugin beside which a list of its types lies (mqtt.types beside mqtt.so, a name a line, and the
+/// schemes of databases whose tables it reads: the build writes it, see weir_add_plugin) is only offered, and loaded
+/// when a flow names one of them. `refused` is called now or then.
 void offer(const SearchPath& path, Registry& registry, const std::function<void(const Refusal&)>& refused);
 
 /// Loads one file; returns why it is refused, or nothing.

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "plugin/nearest.h"
 #include "weir/spec.h"
+#include "weir/table_reader.h"
 
 namespace weir::plugin {
 
@@ -154,6 +156,28 @@ const Type* Registry::find(std::string_view name) {
   return found == types_.end() ? nullptr : &found->second;
 }
 
+std::string offer_of_scheme(std::string_view scheme) {
+  return std::string(scheme) + "://";
+}
+
+void Registry::add(const abi::TableReader& reader) {
+  for (std::uint32_t i = 0; i < std::min(reader.scheme_count(), kMost); ++i)
+    readers_.emplace(view(reader.scheme(i)), &reader);
+}
+
+const abi::TableReader* Registry::table_reader(std::string_view scheme) {
+  if (!readers_.contains(scheme)) load_offer_of(offer_of_scheme(scheme));
+  while (!readers_.contains(scheme) && !offers_.empty()) load_offer_of(offers_.front().types.front());
+  const auto found = readers_.find(scheme);
+  return found == readers_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> Registry::schemes() const {
+  std::vector<std::string> schemes;
+  for (const auto& [scheme, reader] : readers_) schemes.push_back(scheme);
+  return schemes;
+}
+
 std::string Registry::nearest(std::string_view name) const {
   return weir::nearest(name, names());
 }
@@ -161,7 +185,10 @@ std::string Registry::nearest(std::string_view name) const {
 std::vector<std::string> Registry::names() const {
   std::vector<std::string> names;
   for (const auto& [name, type] : types_) names.push_back(name);
-  for (const auto& offer : offers_) names.insert(names.end(), offer.types.begin(), offer.types.end());
+  for (const auto& offer : offers_) {
+    std::copy_if(offer.types.begin(), offer.types.end(), std::back_inserter(names),
+                 [](const auto& type) { return !type.ends_with("://"); });
+  }
   std::sort(names.begin(), names.end());
   return names;
 }

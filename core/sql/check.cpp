@@ -58,7 +58,9 @@ std::shared_ptr<const Declaration> output_of(const SqliteQuery& query, const Dec
     }
     output->fields.push_back(std::move(field));
   };
+  bool unknown = false;
   for (const auto& result : query.results()) {
+    unknown = unknown || result.unknown;
     if (result.whole) {
       whole = true;
       if (record != nullptr) {
@@ -73,8 +75,8 @@ std::shared_ptr<const Declaration> output_of(const SqliteQuery& query, const Dec
     if (result.boolean && result.declared == nullptr) field.type = FieldType::boolean;
     put(std::move(field));
   }
-  // `*` of an undeclared record may bring anything: then nothing is known.
-  if (whole && record == nullptr) return nullptr;
+  // `*` of an undeclared record, or of a table that is not read here, may bring anything: then nothing is known.
+  if (unknown || (whole && record == nullptr)) return nullptr;
   output->extra_allowed = whole && record->extra_allowed;
   output->name = record != nullptr ? record->name + " (selected)" : "selected";
   return output;

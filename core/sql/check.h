@@ -12,12 +12,16 @@
 
 namespace weir::sql {
 
+class DatabaseTable;
+
 /// A reference table, as `tables:` names it.
 struct TableSource {
   std::string name;
-  std::string format;  ///< csv, json or sqlite
+  std::string format;  ///< csv, json, sqlite or database
   std::string path;
-  std::string table;  ///< of sqlite; empty: `name`
+  std::string table;                         ///< of sqlite; empty: `name`
+  std::vector<std::string> columns = {};     ///< of a database: those that it is known to have; empty: nothing is known
+  std::shared_ptr<DatabaseTable> read = {};  ///< of a database, where there are rows; else only statements are checked
 };
 
 struct CheckOptions {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 
+#include "sql/database_table.h"
 #include "sql/declaration.h"
 #include "weir/abi.h"
 
@@ -23,7 +24,8 @@ using Clock = std::function<std::int64_t()>;
 
 /// What Context::interface("weir.sql.1") gives a processor whose input has this declaration (null: undeclared).
 /// prepare() may be called from any thread; a Statement is for one thread at a time. Statements keep what they need:
-/// they may outlive the Sql.
-std::unique_ptr<abi::Sql> make_sql(std::shared_ptr<const Declaration> record, Clock clock);
+/// they may outlive the Sql. `tables`: the databases' tables that its queries may name; null: none.
+std::unique_ptr<abi::Sql> make_sql(std::shared_ptr<const Declaration> record, Clock clock,
+                                   std::shared_ptr<DatabaseTables> tables = nullptr);
 
 }  // namespace weir::sql

@@ -62,8 +62,9 @@ bool SqliteQuery::reads_record_as_it_may() {
                    mentions.empty() ? 0 : mentions.front()};
 }
 
-/// Gives the reference tables the indexes that SQLite would otherwise build anew for each batch.
-void SqliteQuery::index_tables() {
+/// Gives the reference tables the indexes that SQLite would otherwise build anew for each batch. True: those of
+/// databases have others now than were attached.
+bool SqliteQuery::index_tables() {
   closed_ = false;
   std::vector<std::pair<std::string, std::string>> wanted;
   {
@@ -90,12 +91,23 @@ void SqliteQuery::index_tables() {
     }
   }
   int number = 0;
-  for (const auto& [table, field] : wanted) {
-    const auto sql = "CREATE INDEX IF NOT EXISTS weir_index_" + std::to_string(number++) + " ON " + quoted_name(table) +
+  bool changed = false;
+  for (const auto& [name, field] : wanted) {
+    const auto of =
+        std::find_if(options_.tables.begin(), options_.tables.end(),
+                     [&, &wanted_name = name](const auto& t) { return equal_ignoring_case(t.name, wanted_name); });
+    if (of != options_.tables.end() && of->read != nullptr) {
+      of->read->index(field);
+      changed =
+          changed || of->read->current() != opened_[static_cast<std::size_t>(of - options_.tables.begin())].snapshot;
+      continue;
+    }
+    const auto sql = "CREATE INDEX IF NOT EXISTS weir_index_" + std::to_string(number++) + " ON " + quoted_name(name) +
                      "(" + quoted_name(field) + ")";
     sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);  // without it the plan is slower, not wrong
   }
   closed_ = true;
+  return changed;
 }
 
 void SqliteQuery::describe_results() {
@@ -110,6 +122,7 @@ void SqliteQuery::describe_results() {
     auto& result = results_[i];
     const int index = static_cast<int>(i);
     result.name = sqlite3_column_name(statement_.get(), index);
+    result.unknown = result.name == kUnknownColumns;
     result.name = plain_name(result.name);
     const auto* table = sqlite3_column_table_name(statement_.get(), index);
     const auto* origin = sqlite3_column_origin_name(statement_.get(), index);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sql/table_writer.h"
+
 namespace weir::sql {
 
 namespace {
@@ -218,14 +220,33 @@ void SqliteQuery::open() {
                                    [&](const SqlToken& t) { return t.keyword(table); });
     if (named) sqlite3_exec(db, (std::string("SELECT 1 FROM ") + table + "('[]')").c_str(), nullptr, nullptr, nullptr);
   }
-  files_.clear();
-  for (const auto& table : options_.tables) {
-    if (equal_ignoring_case(table.name, "record") || table.name.find(':') != std::string::npos) {
-      throw std::runtime_error("a reference table cannot be called '" + table.name + "'");
-    }
-    files_.push_back(file_state(table.path));
-    load_table(db, table);
+  opened_.resize(options_.tables.size());
+  for (std::size_t i = 0; i < options_.tables.size(); ++i) open_table(i);
+}
+
+void SqliteQuery::open_table(std::size_t number) {
+  const auto& table = options_.tables[number];
+  auto& opened = opened_[number];
+  if (equal_ignoring_case(table.name, "record") || table.name.find(':') != std::string::npos) {
+    throw std::runtime_error("a reference table cannot be called '" + table.name + "'");
   }
+  if (table.format != "database") {
+    if (table.format.empty() || table.path.empty())
+      throw std::runtime_error("reference table '" + table.name +
+                               "' is neither of a file (format and path) nor of a database");
+    opened.file = file_state(table.path);
+    return load_table(db_.get(), table);
+  }
+  if (table.read != nullptr) {
+    opened.snapshot = table.read->current();
+    return opened.snapshot->attach(db_.get(), "weir:table_" + std::to_string(number));
+  }
+  auto columns = table.columns;
+  if (columns.empty()) {
+    columns = opened.guessed;
+    columns.emplace_back(kUnknownColumns);
+  }
+  TableWriter(db_.get(), table.name, "reference table '" + table.name + "'").create(columns);
 }
 
 int SqliteQuery::authorize(void* self, int action, const char* a, const char* b, const char* /*c*/, const char* /*d*/) {
@@ -378,7 +399,10 @@ void SqliteQuery::compile() {
   std::stable_sort(fields_.begin(), fields_.end(),
                    [&](const std::string& a, const std::string& b) { return first_mention(a) < first_mention(b); });
   check_spelling();
-  if (!options_.tables.empty()) index_tables();
+  if (!options_.tables.empty() && index_tables()) {
+    open();
+    return compile();
+  }
   describe_results();
 }
 
@@ -402,7 +426,16 @@ bool SqliteQuery::add_missing_column(const std::string& message, int offset) {
             quoted_text(found->text) + ", for a field of that name field(" + quoted_text(found->text) + ")",
         found->offset};
   }
-  if (found != nullptr) name = found->text;
+  std::string qualifier;
+  if (found != nullptr) {
+    name = found->text;
+    const auto at = static_cast<std::size_t>(found - tokens.data());
+    if (at >= 2 && tokens[at - 1].is(".")) qualifier = tokens[at - 2].text;
+  }
+  if (add_guessed_column(qualifier, name)) return true;
+  for (const auto& table : options_.tables) {
+    if (!qualifier.empty() && means_table(qualifier, table.name)) return false;
+  }
   if (options_.generator) {
     refuse("no such column: " + name + "; a generator's SQL reads only seq", offset);
   }
@@ -412,6 +445,33 @@ bool SqliteQuery::add_missing_column(const std::string& message, int offset) {
   if (column(name) != nullptr || name.find(':') != std::string::npos) return false;
   columns_.push_back({name, Column::Kind::field, "BLOB", slots_.slot(name), false, nullptr});
   return true;
+}
+
+/// Whether a name before a dot is the table's, or one that the statement gives it.
+bool SqliteQuery::means_table(const std::string& qualifier, const std::string& table) const {
+  if (equal_ignoring_case(qualifier, table)) return true;
+  const auto& tokens = rewritten_.tokens;
+  for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
+    if (!tokens[i].is_name() || !equal_ignoring_case(tokens[i].text, table)) continue;
+    if (equal_ignoring_case(tokens[i + (tokens[i + 1].keyword("AS") ? 2 : 1)].text, qualifier)) return true;
+  }
+  return false;
+}
+
+/// Of a table of which nothing is known, the statement may be right. False: the column is none of such a table.
+bool SqliteQuery::add_guessed_column(const std::string& qualifier, const std::string& name) {
+  for (std::size_t i = 0; i < options_.tables.size(); ++i) {
+    const auto& table = options_.tables[i];
+    auto& guessed = opened_[i].guessed;
+    const bool unknown = table.format == "database" && table.read == nullptr && table.columns.empty();
+    // Of an undeclared record, a column without a qualifier is taken for a field.
+    const bool meant = qualifier.empty() ? options_.record != nullptr : means_table(qualifier, table.name);
+    if (!unknown || !meant || std::find(guessed.begin(), guessed.end(), name) != guessed.end()) continue;
+    guessed.push_back(name);
+    open();
+    return true;
+  }
+  return false;
 }
 
 /// SQLite ignores the case of names, JSON does not.
@@ -451,8 +511,11 @@ void SqliteQuery::refuse(const std::string& message, int offset) const {
 }
 
 void SqliteQuery::refresh() {
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    if (file_state(options_.tables[i].path) == files_[i]) continue;
+  for (std::size_t i = 0; i < opened_.size(); ++i) {
+    const auto& table = options_.tables[i];
+    const bool same = table.read != nullptr ? table.read->current() == opened_[i].snapshot
+                                            : file_state(table.path) == opened_[i].file;
+    if (same) continue;
     open();
     compile();
     return;

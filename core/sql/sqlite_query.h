@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "sql/check.h"
+#include "sql/database_table.h"
 #include "sql/declaration.h"
 #include "sql/functions.h"
 #include "sql/rewrite.h"
@@ -64,6 +65,9 @@ struct QueryOptions {
 /// Marks scans of the record in SQLite's plan.
 inline constexpr const char* kRecordScan = "of-the-record";
 
+/// The column that stands for all others in a table of which nothing is known.
+inline constexpr const char* kUnknownColumns = "weir:unknown";
+
 class SqliteQuery {
  public:
   /// What a result column is.
@@ -72,10 +76,12 @@ class SqliteQuery {
     std::optional<std::uint32_t> field;  ///< slot of a bare field
     const Field* declared = nullptr;     ///< of a bare field
     bool whole = false;                  ///< the record itself
+    bool unknown = false;                ///< stands for all columns of a table of which nothing is known
     bool boolean = false;
   };
 
-  /// Throws SqlProblem (offset into `sql`), or std::runtime_error for a reference table that cannot be read.
+  /// Throws SqlProblem (offset into `sql`), or std::runtime_error for a reference table that cannot be read; of a
+  /// database's, as DatabaseTable::current().
   SqliteQuery(std::string_view sql, QueryOptions options, Slots& slots);
   ~SqliteQuery();
   SqliteQuery(const SqliteQuery&) = delete;
@@ -85,7 +91,7 @@ class SqliteQuery {
   /// The fields that it reads, in the order of their first mention.
   const std::vector<std::string>& fields() const { return fields_; }
 
-  /// Reads reference tables again whose files have changed. Throws as the constructor.
+  /// Takes up reference tables that have changed. Throws as the constructor.
   void refresh();
   void attach(RowSource* source) { source_ = source; }
   /// SQLITE_ROW, SQLITE_DONE or an error.
@@ -118,13 +124,16 @@ class SqliteQuery {
   };
 
   void open();
+  void open_table(std::size_t number);
   void compile();
   void declare_columns();
   void add_named_columns();
   bool add_missing_column(const std::string& message, int offset);
+  bool means_table(const std::string& qualifier, const std::string& table) const;
+  bool add_guessed_column(const std::string& qualifier, const std::string& name);
   void check_spelling() const;
   bool reads_record_as_it_may();
-  void index_tables();
+  bool index_tables();
   void describe_results();
   [[noreturn]] void refuse(const std::string& message, int offset) const;
   const Column* column(std::string_view name) const;
@@ -139,7 +148,13 @@ class SqliteQuery {
   std::vector<Column> columns_;
   std::vector<Result> results_;
   std::vector<std::string> fields_;
-  std::vector<FileState> files_;
+  /// What each reference table was when it was opened.
+  struct Opened {
+    FileState file;                                 ///< of a file
+    std::shared_ptr<const TableSnapshot> snapshot;  ///< of a database's table
+    std::vector<std::string> guessed;               ///< columns of one of which nothing is known
+  };
+  std::vector<Opened> opened_;
   RowSource* source_ = nullptr;
   const Surroundings* surroundings_ = nullptr;
   std::string refused_;  ///< what the authorizer did not allow

@@ -80,15 +80,19 @@ class PreparedQuery::Scan final : public Current {
   bool moved_ = false;
 };
 
-PreparedQuery::PreparedQuery(const abi::Query& query, std::shared_ptr<const Declaration> record, Clock clock)
+PreparedQuery::PreparedQuery(const abi::Query& query, std::shared_ptr<const Declaration> record, Clock clock,
+                             DatabaseTables* databases)
     : record_(std::move(record)),
       clock_(std::move(clock)),
       per_flowfile_(query.per_flowfile),
       generator_(query.generator) {
   for (std::uint32_t i = 0; i < query.table_count; ++i) {
     const auto& table = query.tables[i];
-    tables_.push_back({std::string(view(table.name)), std::string(view(table.format)), std::string(view(table.path)),
-                       std::string(view(table.table))});
+    auto& source = tables_.emplace_back(TableSource{std::string(view(table.name)), std::string(view(table.format)),
+                                                    std::string(view(table.path)), std::string(view(table.table))});
+    if (source.format != "database") continue;
+    if (databases == nullptr) throw std::runtime_error("tables of databases are not to be had here");
+    source.read = databases->open(source.name);
   }
   current_ = std::make_unique<Current>(*this);
   scan_ = std::make_unique<Scan>(*this);
@@ -257,7 +261,7 @@ abi::Status PreparedQuery::guarded(abi::Report* report, const std::function<void
     return abi::Status::unavailable;
   } catch (const std::exception& error) {
     reset_queries();
-    // Nothing but a reference table's file fails here, and may be whole again at the next attempt.
+    // Nothing but a reference table fails here, and may be whole again at the next attempt.
     report->message(to_text(error.what()));
     return abi::Status::unavailable;
   }

@@ -20,8 +20,10 @@ namespace weir::sql {
 
 class PreparedQuery final : public abi::Statement, public Slots {
  public:
-  /// Throws SqlProblem or std::exception, both with the message for the author.
-  PreparedQuery(const abi::Query& query, std::shared_ptr<const Declaration> record, Clock clock);
+  /// Throws SqlProblem or std::exception, both with the message for the author; Unavailable, while a database's table
+  /// is not there. `databases`: see make_sql().
+  PreparedQuery(const abi::Query& query, std::shared_ptr<const Declaration> record, Clock clock,
+                DatabaseTables* databases = nullptr);
   ~PreparedQuery();
 
   abi::Status run(abi::Session* session, std::uint32_t first, std::uint32_t count, abi::Rows* rows,

@@ -13,69 +13,19 @@
 
 #include "sql/expression.h"
 #include "sql/output.h"
-#include "sql/records.h"
+#include "sql/table_writer.h"
 #include "sql/value.h"
 
 namespace weir::sql {
 
 namespace {
 
+std::string place_of(const TableSource& source) {
+  return "reference table '" + source.name + "', " + source.path;
+}
+
 [[noreturn]] void fail(const TableSource& source, const std::string& message) {
-  throw std::runtime_error("reference table '" + source.name + "', " + source.path + ": " + message);
-}
-
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using Prepared = std::unique_ptr<sqlite3_stmt, Finalize>;
-
-Prepared prepare(sqlite3* db, const std::string& sql, const TableSource& source) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) fail(source, sqlite3_errmsg(db));
-  return Prepared(statement);
-}
-
-void execute(sqlite3* db, const std::string& sql, const TableSource& source) {
-  if (sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail(source, sqlite3_errmsg(db));
-}
-
-/// Creates the table and returns the statement that inserts a row.
-Prepared create(sqlite3* db, const TableSource& source, const std::vector<std::string>& columns) {
-  if (columns.empty()) fail(source, "it has no columns");
-  std::string names;
-  std::string values;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].empty()) fail(source, "column " + std::to_string(i + 1) + " has no name");
-    for (std::size_t j = 0; j < i; ++j) {
-      if (equal_ignoring_case(columns[i], columns[j])) fail(source, "column '" + columns[i] + "' comes twice");
-    }
-    names += (i == 0 ? "" : ",") + quoted_name(columns[i]);
-    values += i == 0 ? "?" : ",?";
-  }
-  execute(db, "CREATE TABLE " + quoted_name(source.name) + "(" + names + ")", source);
-  return prepare(db, "INSERT INTO " + quoted_name(source.name) + " VALUES(" + values + ")", source);
-}
-
-void insert(sqlite3* db, sqlite3_stmt* row, const TableSource& source) {
-  if (sqlite3_step(row) != SQLITE_DONE) fail(source, sqlite3_errmsg(db));
-  sqlite3_reset(row);
-}
-
-void bind(sqlite3_stmt* row, int index, const Value& value) {
-  switch (value.type) {
-    case ValueType::null:
-      sqlite3_bind_null(row, index);
-      break;
-    case ValueType::integer:
-      sqlite3_bind_int64(row, index, value.integer);
-      break;
-    case ValueType::real:
-      sqlite3_bind_double(row, index, value.real);
-      break;
-    default:
-      sqlite3_bind_text64(row, index, value.text.data == nullptr ? "" : value.text.data, value.text.size,
-                          SQLITE_TRANSIENT, SQLITE_UTF8);
-  }
+  throw std::runtime_error(place_of(source) + ": " + message);
 }
 
 std::string read_file(const TableSource& source) {
@@ -170,15 +120,16 @@ void load_csv(sqlite3* db, const TableSource& source) {
     }
     rows.push_back(row);
   }
-  const auto statement = create(db, source, columns);
+  TableWriter table(db, source.name, place_of(source));
+  table.create(columns);
   for (const auto& cells : rows) {
     for (std::size_t i = 0; i < cells.size(); ++i) {
       auto value = text_value(cells[i].text);
       if (cells[i].text.empty() && !cells[i].quoted) value = null_value();
       if (numeric[i] && !cells[i].text.empty()) number_of(cells[i].text, value);
-      bind(statement.get(), static_cast<int>(i) + 1, value);
+      table.bind(i, value);
     }
-    insert(db, statement.get(), source);
+    table.insert();
   }
 }
 
@@ -188,32 +139,17 @@ void load_json(sqlite3* db, const TableSource& source) {
   text.resize(size + 64);  // what RecordReader may read behind the end
   const std::string_view content(text.data(), size);
   std::vector<std::string> columns;
-  Arena arena;
-  for (int pass = 0; pass < 2; ++pass) {
-    std::vector<FieldReader> fields;
-    for (const auto& column : columns) fields.emplace_back(column, nullptr);
-    const auto statement = pass == 0 ? nullptr : create(db, source, columns);
-    RecordReader reader(columns);
-    reader.open(content);
-    while (reader.next()) {
-      const auto place = "record " + std::to_string(reader.index() + 1) + ": ";
-      if (reader.bad()) fail(source, place + reader.error());
-      if (pass == 0) {
-        for (const auto& member : members_of(reader.json())) {
-          if (std::find(columns.begin(), columns.end(), member.name) == columns.end()) columns.push_back(member.name);
-        }
-        continue;
-      }
-      arena.reset();
-      for (std::size_t i = 0; i < fields.size(); ++i) {
-        Value value{};
-        std::string error;
-        if (!fields[i].read(reader.raw(i), arena, value, error)) fail(source, place + error);
-        bind(statement.get(), static_cast<int>(i) + 1, value);
-      }
-      insert(db, statement.get(), source);
+  RecordReader reader({});
+  reader.open(content);
+  while (reader.next()) {
+    if (reader.bad()) fail(source, "record " + std::to_string(reader.index() + 1) + ": " + reader.error());
+    for (const auto& member : members_of(reader.json())) {
+      if (std::find(columns.begin(), columns.end(), member.name) == columns.end()) columns.push_back(member.name);
     }
   }
+  TableWriter table(db, source.name, place_of(source));
+  table.create(columns);
+  table.insert_records(content);
 }
 
 void load_sqlite(sqlite3* db, const TableSource& source) {
@@ -223,16 +159,19 @@ void load_sqlite(sqlite3* db, const TableSource& source) {
   if (opened != SQLITE_OK) fail(source, raw == nullptr ? "out of memory" : sqlite3_errmsg(raw));
   sqlite3_busy_timeout(raw, 5000);
   const auto& table = source.table.empty() ? source.name : source.table;
-  const auto rows = prepare(raw, "SELECT * FROM " + quoted_name(table), source);
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(raw, ("SELECT * FROM " + quoted_name(table)).c_str(), -1, &statement, nullptr) != SQLITE_OK)
+    fail(source, sqlite3_errmsg(raw));
+  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> rows(statement, sqlite3_finalize);
   std::vector<std::string> columns;
   for (int i = 0; i < sqlite3_column_count(rows.get()); ++i) columns.emplace_back(sqlite3_column_name(rows.get(), i));
-  const auto statement = create(db, source, columns);
+  TableWriter copy(db, source.name, place_of(source));
+  copy.create(columns);
   int result = 0;
   while ((result = sqlite3_step(rows.get())) == SQLITE_ROW) {
-    for (int i = 0; i < static_cast<int>(columns.size()); ++i) {
-      sqlite3_bind_value(statement.get(), i + 1, sqlite3_column_value(rows.get(), i));
-    }
-    insert(db, statement.get(), source);
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      copy.bind(i, sqlite3_column_value(rows.get(), static_cast<int>(i)));
+    copy.insert();
   }
   if (result != SQLITE_DONE) fail(source, sqlite3_errmsg(raw));
 }
@@ -248,7 +187,7 @@ FileState file_state(const std::string& path) {
 }
 
 void load_table(sqlite3* db, const TableSource& source) {
-  execute(db, "BEGIN", source);
+  sqlite3_exec(db, "BEGIN", nullptr, nullptr, nullptr);
   if (source.format == "csv") {
     load_csv(db, source);
   } else if (source.format == "json") {
@@ -258,7 +197,7 @@ void load_table(sqlite3* db, const TableSource& source) {
   } else {
     fail(source, "format '" + source.format + "' is none of csv, json and sqlite");
   }
-  execute(db, "COMMIT", source);
+  sqlite3_exec(db, "COMMIT", nullptr, nullptr, nullptr);
 }
 
 }  // namespace weir::sql

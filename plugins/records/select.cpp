@@ -62,17 +62,6 @@ void select_flowfile(Statement& statement, FlowFile file, Session& session) {
 
 }  // namespace
 
-const Fields<ReferenceTable>& ReferenceTable::fields() {
-  static const auto fields =
-      Fields<ReferenceTable>()
-          .property("format", &ReferenceTable::format,
-                    {.help = "What the file is.", .required = true, .choices = {"csv", "json", "sqlite"}})
-          .property("path", &ReferenceTable::path,
-                    {.help = "The file. It is read again when it changes.", .example = "sensors.csv", .required = true})
-          .property("table", &ReferenceTable::table, {.help = "Of sqlite: the table or view, if it has another name."});
-  return fields;
-}
-
 const Spec<SelectSettings>& select_spec() {
   static const auto spec =
       Spec<SelectSettings>{"Select",
@@ -82,10 +71,17 @@ const Spec<SelectSettings>& select_spec() {
               "`SELECT *` is the original object, and later columns replace its members or follow them. With `per: "
               "record` each row comes from one record, and a record without a row ends here; with `per: flowfile` the "
               "statement runs over all records of a FlowFile, with aggregates, ORDER BY, DISTINCT and LIMIT.\n\n"
+              "**Reference tables** are CSV, JSON and SQLite files, which are read again when they change, and tables "
+              "or queries of PostgreSQL, MariaDB, MySQL and SQLite databases, which are read anew every `refresh`, in "
+              "the background and whole: a batch is never joined with half a table. Until the first reading is there, "
+              "records wait; later, a database that cannot be read leaves the table as it was (a bulletin says so), "
+              "for as long as `max_age` allows. Values are as SqlSource reads them, and columns those that the table "
+              "had at start.\n\n"
               "Records that cannot be read or computed go to `failure` with their original bytes; the rest proceed.")
           .example(
               "select: SELECT r.*, s.room FROM record r LEFT JOIN sensors s ON s.id = r.sensor_id\n"
-              "tables:\n  sensors: {format: csv, path: sensors.csv}")
+              "tables:\n  sensors: {format: csv, path: sensors.csv}\n  # or, of a database:\n  # sensors: {database: "
+              "postgresql://weir@db.example/plant, password: \"${secret:PLANT}\", refresh: 5m}")
           .property("select", &SelectSettings::select,
                     {.help = "SELECT … FROM record …",
                      .example = "SELECT sensor_id, temperature * 1.8 + 32 AS f FROM record",
@@ -105,14 +101,16 @@ struct Select::State {
   StatementPool statements;
 };
 
-Select::Select(SelectSettings settings) : settings_(std::move(settings)), state_(std::make_unique<State>()) {}
+Select::Select(SelectSettings settings) : settings_(std::move(settings)), state_(std::make_unique<State>()) {
+  for (const auto& [name, table] : settings_.tables) check_table(name, table);
+}
 Select::~Select() = default;
 
 void Select::start(Context& context) {
   state_->statements.start([this, context]() mutable {
     Query query(context);
     query.select(settings_.select);
-    for (const auto& [name, source] : settings_.tables) query.table(name, source.format, source.path, source.table);
+    for (const auto& [name, table] : settings_.tables) add_table(query, name, table);
     if (settings_.per == "flowfile") query.per_flowfile();
     return query.prepare();
   });

@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "weir/processor.h"
+#include "weir/tables.h"
 
 namespace weir::records {
-
-struct ReferenceTable {
-  std::string format;
-  std::string path;
-  std::string table;
-  static const Fields<ReferenceTable>& fields();
-};
 
 struct SelectSettings {
   std::string select;

@@ -1,10 +1,12 @@
-// Whether a database is there and lets this user in.
+// What the plugin offers beside its processors: whether a database is there and lets this user in, and tables of
+// databases for others.
 
 #include <filesystem>
 
 #include "connection.h"
 #include "sql_sink.h"
 #include "sql_source.h"
+#include "table_reader.h"
 #include "weir/check.h"
 
 namespace weir::db {
@@ -32,3 +34,5 @@ std::string write(const SqlSinkSettings& settings) {
 
 WEIR_CHECKS(weir::check(weir::db::sql_sink_spec(), weir::db::write),
             weir::check(weir::db::sql_source_spec(), weir::db::read))
+
+WEIR_TABLES(weir::read_tables({"postgresql", "postgres", "mariadb", "mysql", "sqlite", "file"}, weir::db::read_table))

@@ -42,6 +42,11 @@ std::string select_sql(const Selection& selection, const std::function<std::stri
          (selection.limit == 0 ? "" : " LIMIT " + std::to_string(selection.limit));
 }
 
+std::string subquery(std::string query) {
+  while (!query.empty() && (query.back() == ';' || query.back() == ' ' || query.back() == '\n')) query.pop_back();
+  return "(" + query + "\n) AS weir_rows";  // the line's end, should the query end in a comment
+}
+
 void check_names(const std::vector<std::string>& names) {
   auto sorted = names;
   std::sort(sorted.begin(), sorted.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "selection.h"
 #include "server_values.h"
 #include "weir/json.h"
 
@@ -47,11 +48,6 @@ void check_settings(const SqlSourceSettings& settings) {
     throw Misconfigured("mode: " + settings.mode + " of a query needs `key`, the columns that tell rows apart");
 }
 
-std::string without_semicolon(std::string query) {
-  while (!query.empty() && (query.back() == ';' || query.back() == ' ' || query.back() == '\n')) query.pop_back();
-  return query;
-}
-
 }  // namespace
 
 SqlSource::SqlSource(SqlSourceSettings settings)
@@ -71,9 +67,7 @@ void SqlSource::start(Context& context) {
 
 void SqlSource::connect() {
   connection_ = Connection::open(address_, login_);
-  // A line's end before the closing parenthesis, should the query end in a comment.
-  selection_.from = settings_.table.empty() ? "(" + without_semicolon(settings_.query) + "\n) AS weir_rows"
-                                            : connection_->table_name(settings_.table);
+  selection_.from = settings_.table.empty() ? subquery(settings_.query) : connection_->table_name(settings_.table);
   find_order();
   selection_.limit = selection_.order.empty() || settings_.mode == "changes" ? 0 : settings_.batch;
   selection_.delay = settings_.delay;

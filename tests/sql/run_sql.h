@@ -39,6 +39,7 @@ class SqlRun {
   std::vector<std::pair<std::string, std::string>> set;
   std::vector<std::string> remove;
   std::vector<std::array<std::string, 4>> tables;
+  std::shared_ptr<DatabaseTables> databases;
   FakeSession session;
 
   /// Throws std::runtime_error with the message of a query that does not compile.
@@ -66,7 +67,7 @@ class SqlRun {
     column_count_ = cs.size();
     Message message;
     abi::Statement* statement = nullptr;
-    const auto sql = make_sql(record, [this] { return session.time; });
+    const auto sql = make_sql(record, [this] { return session.time; }, databases);
     if (sql->prepare(&query, &statement, &message) != abi::Status::ok) throw std::runtime_error(message.text);
     statement_ = {statement, [](abi::Statement* s) { s->release(); }};
   }
