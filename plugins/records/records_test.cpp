@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "weir/plugin.h"
+#include "weir/tables.h"
 #include "weir/testkit.h"
 
 extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
@@ -142,6 +143,50 @@ TEST_CASE("Select per FlowFile aggregates its records") {
   CHECK(contents(runner, "success") ==
         Contents{"{\"k\":\"a\",\"s\":2}\n{\"k\":\"b\",\"s\":4}\n", "[{\"k\":\"z\",\"s\":9}]"});
   CHECK(contents(runner, "failure") == Contents{"x\n"});
+}
+
+TEST_CASE("Select keeps a FlowFile without rows as an empty array, where it is told to") {
+  for (const auto* per : {"record", "flowfile"}) {
+    Runner runner(type("Select"),
+                  std::string("select: SELECT v FROM record WHERE v > 1\nkeep_empty: true\nper: ") + per + "\n");
+    runner.push("{\"v\":1}\n{\"v\":0}\n", {{"day", "mon"}});
+    runner.push("[]");
+    runner.push("{\"v\":2}\n");
+    runner.run();
+    const auto outputs = runner.take("success");
+    REQUIRE(outputs.size() == 3);
+    CHECK(outputs[0].content == "[]");
+    CHECK(outputs[0].attributes.at("day") == "mon");
+    CHECK(outputs[1].content == "[]");
+    CHECK(outputs[2].content == "{\"v\":2}\n");
+    CHECK(runner.dropped().empty());
+  }
+}
+
+TEST_CASE("Select says what is wrong with a table of a database") {
+  const auto refused = [](const std::string& table) {
+    try {
+      Runner runner(type("Select"), "select: SELECT v FROM record\ntables: {t: {" + table + "}}\n");
+    } catch (const std::exception& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const auto says = [&](const std::string& table, const std::string& message) {
+    const auto text = refused(table);
+    CAPTURE(text);
+    CHECK(text.find(message) != std::string::npos);
+  };
+  says("format: csv", "reference table 't' is neither of a file (format and path) nor of a database");
+  says("database: \"postgresql://db/x\", path: x.csv, format: csv", "a table is of a database or of a file");
+  says("database: \"postgresql://db/x\", table: a, query: SELECT 1", "either `table` or `query`");
+  says("database: \"postgresql://db/x\", refresh: 5m, max_age: 1m", "max_age has to be longer than refresh (5m)");
+  weir::ReferenceTable file;
+  file.format = "csv";
+  file.path = "x.csv";
+  CHECK_NOTHROW(weir::check_table("t", file));
+  file.refresh = std::chrono::minutes(1);
+  CHECK_THROWS_AS(weir::check_table("t", file), weir::Misconfigured);
 }
 
 TEST_CASE("Select joins with a reference table") {

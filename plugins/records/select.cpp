@@ -9,9 +9,17 @@ namespace {
 
 constexpr std::uint32_t kSuccess = 0;
 
+/// What becomes of a FlowFile without a row.
+void end_without_row(FlowFile file, Session& session, bool keep_empty) {
+  if (!keep_empty) return session.drop(file, "no row of the SELECT comes from it");
+  RecordWriter writer(session, session.create(file), Form::array);  // nothing at all would be no records, but a bad one
+  writer.finish();
+  session.transfer(writer.file(), kSuccess);
+}
+
 /// Each record by itself: a bad one fails alone.
-void select_records(Statement& statement, Batch batch, Session& session) {
-  RecordSplit split(session, batch, [&](FlowFile file) { session.drop(file, "no row of the SELECT comes from it"); });
+void select_records(Statement& statement, Batch batch, Session& session, bool keep_empty) {
+  RecordSplit split(session, batch, [&](FlowFile file) { end_without_row(file, session, keep_empty); });
   std::uint32_t input = abi::kNone;
   std::uint32_t record = 0;
   statement.run(session, batch, [&](const Row& row) {
@@ -27,7 +35,7 @@ void select_records(Statement& statement, Batch batch, Session& session) {
 }
 
 /// All records of a FlowFile at once. If the statement itself fails, the whole FlowFile does.
-void select_flowfile(Statement& statement, FlowFile file, Session& session) {
+void select_flowfile(Statement& statement, FlowFile file, Session& session, bool keep_empty) {
   std::vector<std::string> outputs;
   std::vector<std::pair<std::string, std::string>> failures;  // record, message
   std::string failed;
@@ -44,7 +52,7 @@ void select_flowfile(Statement& statement, FlowFile file, Session& session) {
     }
   });
   if (!failed.empty()) return session.reject(file, failed);
-  if (outputs.empty() && failures.empty()) return session.drop(file, "the SELECT has no row for it");
+  if (outputs.empty() && failures.empty()) return end_without_row(file, session, keep_empty);
   const auto write = [&](const auto& records, auto&& text) {
     RecordWriter writer(session, session.create(file), form);
     for (const auto& one : records) writer.write(text(one));
@@ -91,6 +99,10 @@ const Spec<SelectSettings>& select_spec() {
                     {.help = "Reference tables that the statement joins with, by name."})
           .property("per", &SelectSettings::per,
                     {.help = "What the statement runs over.", .choices = {"record", "flowfile"}})
+          .property("keep_empty", &SelectSettings::keep_empty,
+                    {.help = "A FlowFile without a row goes on as an empty array, instead of ending here: for sinks "
+                             "that replace what they have by what is delivered anew (`generation` of FileSink, "
+                             "`partition` of SqlSink), even if that is nothing."})
           .relationship({"success", "The records that the statement makes."})
           .relationship({"failure", "Records that cannot be read or computed, with the reason in error.message."})
           .concurrent();
@@ -118,8 +130,8 @@ void Select::start(Context& context) {
 
 void Select::step(Batch batch, Session& session) {
   state_->statements.with([&](Statement& statement) {
-    if (settings_.per == "record") return select_records(statement, batch, session);
-    for (auto file : batch) select_flowfile(statement, file, session);
+    if (settings_.per == "record") return select_records(statement, batch, session, settings_.keep_empty);
+    for (auto file : batch) select_flowfile(statement, file, session, settings_.keep_empty);
   });
 }
 

@@ -15,6 +15,7 @@ struct SelectSettings {
   std::string select;
   std::vector<std::pair<std::string, ReferenceTable>> tables;
   std::string per = "record";
+  bool keep_empty = false;
 };
 const Spec<SelectSettings>& select_spec();
 

@@ -232,6 +232,33 @@ class Imports:
         self.assertEqual(
             [row["entity"] for row in self.csv("silver", "sanitation", DAYS[0])], ["import"], "no faults are left"
         )
+        self.check_dimensions()
+
+    def test_a_correction_also_takes_away_all_of_a_kind(self):
+        for day in DAYS:
+            self.generate(day, customers=100)
+        self.imports()
+        path = self.incoming / DAYS[0] / "customers.json"
+        customers = [c for c in json.loads(path.read_text()) if isinstance(c["customer_id"], int)]
+        for customer in customers:
+            customer["products"] = customer["transactions"] = []
+        self.correct(path, customers)  # customers without a product, and nobody bought anything
+        self.check(DAYS)
+        self.assertEqual(self.csv("silver", "products", DAYS[0]), [])
+        for customer in customers:
+            customer["customer_id"] = "broken"
+        self.correct(path, customers)  # and none of them is a customer
+        self.check(DAYS)
+        for table in ("customers", "products", "transactions", "denormalized"):
+            self.assertEqual(self.csv("silver", table, DAYS[0]), [], table)
+            rows = self.query(f"SELECT import_date FROM silver_{table} WHERE import_date = '{DAYS[0]}'")
+            self.assertEqual(rows, [], table)
+
+    def correct(self, path, customers):
+        path.write_text("[" + ",\n".join(map(json.dumps, customers)) + "]\n")
+        self.imports()
+
+    def check_dimensions(self):
         # The later day's word on a customer stands, though the earlier one's file came later.
         later = Expected(json.loads((self.incoming / DAYS[1] / "customers.json").read_text()), DAYS[1]).customers
         for customer, imported in self.query("SELECT customer_id, imported FROM dim_customer"):
