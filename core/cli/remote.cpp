@@ -27,6 +27,7 @@ struct Options {
   std::string name;  ///< of what the verb is about
   bool json = false;
   bool drop = false;
+  bool clear = false;
   std::uint64_t limit = 20;
   std::uint64_t taps = 0;  ///< 0: without end
   std::uint64_t rate = 5;
@@ -224,6 +225,41 @@ int redrive(const Options& options, bool limited) {
   return 0;
 }
 
+/// {"text": …} as text, {"base64": …} as that.
+std::string bytes_text(const json::value& bytes) {
+  const auto& object = bytes.as_object();
+  const auto* plain = object.if_contains("text");
+  return (plain != nullptr ? shown(plain->as_string()) : "base64:" + text(bytes, "base64")) +
+         (object.contains("truncated") ? "…" : "");
+}
+
+int state(const Options& options) {
+  Client client(options.remote);
+  static_cast<void>(path_of(options.name, 2, "a processor, such as lake/mean"));
+  const auto path = control_path(options.name) + "/state";
+  if (options.clear) {
+    fmt::print(stderr, "Clear the state of {}? What it has seen so far is forgotten. Type yes: ", options.name);
+    std::string answer;
+    if (!std::getline(std::cin, answer) || answer != "yes") {
+      fmt::print(stderr, "nothing was cleared\n");
+      return 1;
+    }
+    fmt::print("{} entries cleared\n", number(client.post(path + "/clear"), "cleared"));
+    return 0;
+  }
+  const auto listing = client.get(path + "?limit=" + std::to_string(options.limit));
+  for (const auto& entry : listing.at("entries").as_array()) {
+    if (options.json) {
+      fmt::print("{}\n", json::serialize(entry));
+    } else {
+      fmt::print("{:<32} {}\n", bytes_text(entry.at("key")), bytes_text(entry.at("value")));
+    }
+  }
+  if (!options.json)
+    fmt::print("{} entries{}\n", number(listing, "total"), listing.at("more").as_bool() ? ": --limit shows more" : "");
+  return 0;
+}
+
 int audit(const Options& options) {
   Client client(options.remote);
   auto target = "/audit?limit=" + std::to_string(options.limit);
@@ -339,6 +375,12 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   redrive_command->callback([&chosen, options, redrive_limit] {
     chosen = guarded([options, some = redrive_limit->count() > 0] { return redrive(*options, some); });
   });
+  auto* state_command =
+      named(remote(verb(app, "state", "What a processor keeps in its state", [options] { return state(*options); })),
+            "name", "flow/processor");
+  limited(state_command);
+  as_json(state_command);
+  state_command->add_flag("--clear", options->clear, "Clear it, once you have said yes; it has to be stopped");
   auto* audit_command = remote(
       verb(app, "audit", "Who changed what in a running Weir, newest first", [options] { return audit(*options); }));
   audit_command->add_option("--who", options->name, "Only this token's");

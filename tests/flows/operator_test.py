@@ -239,6 +239,18 @@ class OperatorTest(unittest.TestCase):
             stream()
         refused.exception.close()
 
+    def test_state_is_shown_and_cleared(self):
+        eventually(lambda: not self.ask("state", "op/make").startswith("0 entries"))
+        entries = [json.loads(line) for line in self.ask("state", "op/make", "--json").splitlines()]
+        self.assertTrue(all("key" in entry and "size" in entry for entry in entries))
+        self.assertIn("first: its state is its own", self.ask("state", "op/make", "--clear", answer="yes\n", status=1))
+        self.ask("stop", "op/make")
+        eventually(lambda: self.state("make") == "stopped")
+        self.assertIn("nothing was cleared", self.ask("state", "op/make", "--clear", answer="no\n", status=1))
+        self.assertIn(f"{len(entries)} entries cleared", self.ask("state", "op/make", "--clear", answer="yes\n"))
+        self.assertEqual(self.ask("state", "op/make"), "0 entries\n")
+        self.assertIn("expected a processor", self.ask("state", "op", status=2))
+
     def test_a_token_may_be_made_before_the_first_run(self):
         self.stop()
         self.weir("token", "add", "oscar", "--data", "fresh")
