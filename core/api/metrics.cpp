@@ -253,6 +253,40 @@ void made_by_processors(Exposition& out, const View& view) {
   }
 }
 
+/// By processor, flag and rule; keys are too many for labels.
+void quality(Exposition& out, const engine::QualityLedgers& ledgers) {
+  const auto all = ledgers.all();
+  std::map<std::pair<std::string, std::string>, engine::QualityLedger::Overview> found;
+  for (const auto& [name, ledger] : all) found.emplace(name, ledger->overview());
+  out.begin({"weir_quality_records_total", counter, "flow, processor, flag",
+             "Records that a processor judged, by QARTOD's flag: pass, suspect, fail, missing, not_evaluated."});
+  for (const auto& [name, of] : found) {
+    const auto& counts = of.since_start;
+    for (const auto& [flag, count] : {std::pair<std::string_view, std::uint64_t>{"pass", counts.pass},
+                                      {"suspect", counts.suspect},
+                                      {"fail", counts.fail},
+                                      {"missing", counts.missing},
+                                      {"not_evaluated", counts.not_evaluated}}) {
+      out.labels({{"flow", name.first}, {"processor", name.second}, {"flag", flag}});
+      out.sample(count);
+    }
+  }
+  out.begin({"weir_quality_flagged_total", counter, "field, flow, processor, rule",
+             "Records that a rule flagged; a check has no field."});
+  for (const auto& [name, of] : found) {
+    for (const auto& rule : of.rules) {
+      out.labels({{"flow", name.first}, {"processor", name.second}, {"field", rule.field}, {"rule", rule.name}});
+      out.sample(rule.flagged);
+    }
+  }
+  out.begin({"weir_quality_keys", gauge, "flow, processor",
+             "Keys, such as sensors, whose quality is followed: at most 1,000 a processor."});
+  for (const auto& [name, of] : found) {
+    out.labels({{"flow", name.first}, {"processor", name.second}});
+    out.sample(std::uint64_t{of.keys});
+  }
+}
+
 void process(Exposition& out) {
   const auto status = process_status();
   single(out, "process_cpu_seconds_total", counter, "Processor time, user and system.", status.cpu_seconds);
@@ -276,6 +310,7 @@ std::string Metrics::text() {
          std::uint64_t{engine_.ready()});
   processors(out, view);
   queues(out, view, engine_.now());
+  quality(out, engine_.quality());
 
   out.begin({"weir_orphaned_flowfiles", gauge, "connection",
              "FlowFiles that wait, since the start, in a connection that is in no flow any more."});

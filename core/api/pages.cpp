@@ -10,12 +10,15 @@
 #include "api/access.h"
 #include "api/audit.h"
 #include "api/control_pages.h"
+#include "api/each_minute.h"
 #include "api/events.h"
 #include "api/flow_pages.h"
 #include "api/history.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
 #include "api/provenance_pages.h"
+#include "api/quality_file.h"
+#include "api/quality_pages.h"
 #include "api/queue_pages.h"
 #include "api/router.h"
 #include "api/tap.h"
@@ -72,12 +75,15 @@ class Pages {
         events_(engine),
         taps_(engine),
         history_(engine, engine.options().data),
+        quality_file_(engine.quality(), engine.options().data),
+        keeper_([this] { quality_file_.save(); }),
         router_(&audit_) {
     add_session_pages();
     add_flow_pages(router_, engine_, version_);
     add_control_pages(router_, engine_);
     add_queue_pages(router_, engine_);
     add_provenance_pages(router_, engine_);
+    add_quality_pages(router_, engine_.quality());
     router_.get(
         std::string(kConnectionPattern) + "/tap", "A sample of what enters a connection, as server-sent events",
         [this](Call& call) {
@@ -200,6 +206,8 @@ class Pages {
   Events events_;
   Taps taps_;
   History history_;
+  QualityFile quality_file_;
+  EachMinute keeper_;
   Router router_;
 };
 

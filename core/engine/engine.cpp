@@ -25,7 +25,8 @@ Engine::Engine(const std::vector<flow::Flow>& flows, store::Store& store, Option
       store_(store),
       options_(std::move(options)),
       virtual_clock_(options_.clock),
-      clock_(virtual_clock_ != nullptr ? static_cast<const Clock*>(virtual_clock_) : &real_clock_) {
+      clock_(virtual_clock_ != nullptr ? static_cast<const Clock*>(virtual_clock_) : &real_clock_),
+      quality_(*clock_) {
   const auto workers = options_.workers != 0 ? options_.workers : std::max(2U, std::thread::hardware_concurrency());
   executor_ = std::make_unique<Executor>(workers);
   epochs_.buckets.resize(std::size(kLatencyBounds));

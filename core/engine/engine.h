@@ -29,6 +29,7 @@
 #include "engine/connection.h"
 #include "engine/instance.h"
 #include "engine/prepare.h"
+#include "engine/quality.h"
 #include "flow/definition.h"
 #include "store/provenance.h"
 #include "store/store.h"
@@ -195,6 +196,8 @@ class Engine {
   std::int64_t now() const { return clock_->now(); }
   const Options& options() const { return options_; }
   store::Store& store() { return store_; }
+  /// What processors found out about the quality of data; any thread.
+  QualityLedgers& quality() { return quality_; }
   std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
 
  private:
@@ -301,6 +304,7 @@ class Engine {
   RealClock real_clock_;
   VirtualClock* const virtual_clock_;  ///< null: time is real
   const Clock* clock_;
+  QualityLedgers quality_;
 
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Instance>> instances_;

@@ -102,6 +102,8 @@ void* Instance::interface(const char* name) {
   if (std::string_view(name) == abi::kLanesInterface)
     return flow_.is_member && engine_.options().lanes ? engine_.options().lanes(flow_.name) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
+  if (std::string_view(name) == abi::kQualityInterface)
+    return static_cast<abi::Quality*>(&engine_.quality().of(flow_.name, definition_.name));
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); }, database_tables());
   return sql_.get();

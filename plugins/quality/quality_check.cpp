@@ -58,21 +58,30 @@ QualityCheck::QualityCheck(QualityCheckSettings settings)
     throw Misconfigured("rules: " + settings_.quality_field + " is where the flag is written; set quality_field");
   names.push_back(settings_.quality_field);
   object_ = JsonObject(names);
-  for (const auto& [name, sql] : settings_.checks) checks_.push_back({name, sql, Flag::fail, Metric()});
-  for (const auto& [name, sql] : settings_.suspect_checks) checks_.push_back({name, sql, Flag::suspect, Metric()});
+  for (const auto& [name, sql] : settings_.checks) checks_.push_back({name, sql, Flag::fail, Metric(), abi::kNone});
+  for (const auto& [name, sql] : settings_.suspect_checks)
+    checks_.push_back({name, sql, Flag::suspect, Metric(), abi::kNone});
   name_ = member(settings_.quality_field);
   open_ = "{" + member(settings_.flag_field);
   reasons_ = "," + member(settings_.reasons_field) + "[";
 }
 
 void QualityCheck::start(Context& context) {
+  const QualityFindings findings(context);
+  Duration gap = Duration::zero();
+  for (const auto& rule : rules_) {
+    const auto& own = rule.settings().gap;
+    if (own && (gap == Duration::zero() || *own < gap)) gap = *own;
+  }
+  tally_.start(findings, gap);
+  reads_key_ = settings_.key && (needs_history_ || tally_.wanted());
   Query query(context);
   std::size_t columns = 0;
   if (needs_time_) {
     query.column(settings_.time, As::time);
     ++columns;
   }
-  if (needs_history_ && settings_.key) {
+  if (reads_key_) {
     query.column(*settings_.key);
     key_column_ = columns++;
   }
@@ -80,13 +89,16 @@ void QualityCheck::start(Context& context) {
   for (const auto& check : checks_) query.column(check.sql);
   if (first_check_ + checks_.size() == 0) query.column("NULL");
   statement_ = query.prepare();
-  for (auto& rule : rules_) rule.start(context);
+  for (auto& rule : rules_) rule.start(context, findings);
+  if (needs_time_) time_rule_ = findings.rule(settings_.time, "time");
+  if (needs_history_ && settings_.key) key_rule_ = findings.rule(*settings_.key, "key");
   for (std::size_t i = 0; i < checks_.size(); ++i) {
     auto name = "quality_check_" + checks_[i].name;
     std::replace_if(
         name.begin(), name.end(),
         [](char c) { return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')); }, '_');
     checks_[i].metric = context.counter(name, "Records that the check " + checks_[i].name + " flagged.");
+    checks_[i].number = findings.rule({}, checks_[i].name);
   }
   metrics_[kPass] = context.counter("quality_pass", "Records that passed.");
   metrics_[kSuspect] = context.counter("quality_suspect", "Records that are suspect.");
@@ -100,6 +112,7 @@ void QualityCheck::step(Batch batch, Session& session) {
   if (ahead > 0 && session.now() < latest_allowed_ - ahead) latest_allowed_ = session.now() + ahead;
   std::fill(std::begin(counts_), std::end(counts_), 0);
   if (needs_history_) histories_.begin(session);
+  tally_.begin();
   RecordSplit split(session, batch, [&](FlowFile file) { session.transfer(file, kPass); });  // no records: no fault
   statement_.run(session, batch, [&](const Row& row) {
     split.begin(row);
@@ -109,6 +122,7 @@ void QualityCheck::step(Batch batch, Session& session) {
   if (needs_history_) keys_metric_.set(static_cast<double>(histories_.end()));
   for (const auto relationship : {kPass, kSuspect, kFail})
     metrics_[relationship].add(static_cast<double>(counts_[relationship]));
+  tally_.end();
 }
 
 void QualityCheck::judge(const Row& row, RecordSplit& split) {
@@ -117,13 +131,15 @@ void QualityCheck::judge(const Row& row, RecordSplit& split) {
   if (!object_.read(json)) return split.reject(object_.error());
   verdict_.clear();
   const auto time = when(row);
-  auto* history = histories(row);
+  read_key(row);
+  auto* history = histories();
   for (std::size_t i = 0; i < rules_.size(); ++i)
     rules_[i].judge(object_.raw(i), time, history == nullptr ? nullptr : history + i, verdict_);
   run_checks(row);
 
   const auto relationship = relationship_of(verdict_.flag());
   ++counts_[relationship];
+  tally_.add(std::string_view(key_).substr(key_.empty() ? 0 : 1), verdict_, time);
   const bool write = settings_.annotate == "all" || (settings_.annotate == "flagged" && verdict_.reason_count() > 0);
   if (write) {
     split.route(relationship, annotated(json));
@@ -136,25 +152,26 @@ When QualityCheck::when(const Row& row) {
   if (!needs_time_) return {};
   const auto& time = row.values[0];
   if (time.type == ValueType::null) {
-    verdict_.add(Flag::fail, settings_.time, "time", "missing");
+    verdict_.add(Flag::fail, settings_.time, "time", "missing", time_rule_);
     return {};
   }
   if (time.integer > latest_allowed_) {
-    verdict_.add(Flag::fail, settings_.time, "time", "is further ahead than max_ahead allows");
+    verdict_.add(Flag::fail, settings_.time, "time", "is further ahead than max_ahead allows", time_rule_);
     return {};
   }
   return {true, time.integer};
 }
 
-FieldHistory* QualityCheck::histories(const Row& row) {
-  if (!needs_history_) return nullptr;
+void QualityCheck::read_key(const Row& row) {
   key_.clear();
-  if (settings_.key) {
-    append_key(key_, row.values[key_column_]);
-    if (key_.empty()) {
-      verdict_.add(Flag::fail, *settings_.key, "key", "missing");
-      return nullptr;
-    }
+  if (reads_key_) append_key(key_, row.values[key_column_]);
+}
+
+FieldHistory* QualityCheck::histories() {
+  if (!needs_history_) return nullptr;
+  if (settings_.key && key_.empty()) {
+    verdict_.add(Flag::fail, *settings_.key, "key", "missing", key_rule_);
+    return nullptr;
   }
   return histories_.of(key_);
 }
@@ -169,7 +186,7 @@ void QualityCheck::run_checks(const Row& row) {
       verdict_.add(Flag::pass);
     } else {
       checks_[i].metric.add(1);
-      verdict_.add(checks_[i].flag, checks_[i].name, "check", "is not true");
+      verdict_.add(checks_[i].flag, checks_[i].name, "check", "is not true", checks_[i].number);
     }
   }
 }

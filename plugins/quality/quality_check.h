@@ -9,6 +9,7 @@
 
 #include "history.h"
 #include "rules.h"
+#include "tally.h"
 #include "verdict.h"
 #include "weir/json.h"
 #include "weir/processor.h"
@@ -45,11 +46,13 @@ class QualityCheck final : public Processor {
     std::string sql;
     Flag flag;
     Metric metric;
+    std::uint32_t number = abi::kNone;  ///< as a rule, in what is told to the host
   };
 
   void judge(const Row& row, RecordSplit& split);
   When when(const Row& row);
-  FieldHistory* histories(const Row& row);
+  FieldHistory* histories();
+  void read_key(const Row& row);
   void run_checks(const Row& row);
   /// The record with the verdict in it; nothing else of it changes.
   std::string_view annotated(std::string_view json);
@@ -60,11 +63,15 @@ class QualityCheck final : public Processor {
   std::vector<Check> checks_;
   bool needs_time_ = false;
   bool needs_history_ = false;
+  bool reads_key_ = false;
   std::size_t first_check_ = 0;  ///< its column
   std::size_t key_column_ = 0;
   Statement statement_;
   JsonObject object_;  ///< the rules' fields, then quality_field
   Histories histories_;
+  Tally tally_;
+  std::uint32_t time_rule_ = abi::kNone;
+  std::uint32_t key_rule_ = abi::kNone;
   std::string name_;     ///< `"quality":`
   std::string open_;     ///< `{"flag":`
   std::string reasons_;  ///< `,"reasons":[`

@@ -108,7 +108,7 @@ const Fields<RuleSettings>& RuleSettings::fields() {
 }
 
 FieldRules::FieldRules(std::string field, RuleSettings settings)
-    : field_(std::move(field)), settings_(std::move(settings)), metrics_(kRules) {
+    : field_(std::move(field)), settings_(std::move(settings)), metrics_(kRules), numbers_(kRules) {
   check_range(field_, "range", settings_.range);
   check_range(field_, "suspect_range", settings_.suspect_range);
   if (settings_.pattern) {
@@ -130,7 +130,7 @@ FieldRules::FieldRules(std::string field, RuleSettings settings)
 FieldRules::~FieldRules() = default;
 FieldRules::FieldRules(FieldRules&&) noexcept = default;
 
-void FieldRules::start(Context& context) {
+void FieldRules::start(Context& context, const QualityFindings& findings) {
   std::string name = field_;
   for (auto& c : name) {
     const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -148,15 +148,16 @@ void FieldRules::start(Context& context) {
                              settings_.gap.has_value(),
                              settings_.unique};
   for (std::size_t rule = 0; rule < kRules; ++rule) {
-    if (used[rule])
-      metrics_[rule] = context.counter("quality_" + name + "_" + kNames[rule],
-                                       "Values of " + field_ + " that the rule " + kNames[rule] + " flagged.");
+    if (!used[rule]) continue;
+    metrics_[rule] = context.counter("quality_" + name + "_" + kNames[rule],
+                                     "Values of " + field_ + " that the rule " + kNames[rule] + " flagged.");
+    numbers_[rule] = findings.rule(field_, kNames[rule]);
   }
 }
 
 void FieldRules::flag(Flag flag, Rule rule, std::string_view detail, Verdict& verdict) {
   metrics_[rule].add(1);
-  verdict.add(flag, field_, kNames[rule], detail);
+  verdict.add(flag, field_, kNames[rule], detail, numbers_[rule]);
 }
 
 void FieldRules::judge(std::string_view token, const When& when, FieldHistory* history, Verdict& verdict) {

@@ -15,6 +15,7 @@
 #include "reading.h"
 #include "verdict.h"
 #include "weir/context.h"
+#include "weir/quality.h"
 #include "weir/spec.h"
 
 namespace re2 {
@@ -63,7 +64,7 @@ class FieldRules {
   ~FieldRules();
   FieldRules(FieldRules&&) noexcept;
 
-  void start(Context& context);
+  void start(Context& context, const QualityFindings& findings);
   const std::string& field() const { return field_; }
   const RuleSettings& settings() const { return settings_; }
 
@@ -87,6 +88,7 @@ class FieldRules {
   std::vector<std::optional<double>> in_numbers_;  ///< of settings_.in, where one reads as a number
   std::string buffer_;
   std::vector<Metric> metrics_;
+  std::vector<std::uint32_t> numbers_;  ///< of the rules, in what is told to the host
 };
 
 }  // namespace weir::quality

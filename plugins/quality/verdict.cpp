@@ -18,8 +18,10 @@ void append_escaped(std::string& to, std::string_view text) {
   }
 }
 
-void Verdict::add(Flag flag, std::string_view field, std::string_view rule, std::string_view detail) {
+void Verdict::add(Flag flag, std::string_view field, std::string_view rule, std::string_view detail,
+                  std::uint32_t number) {
   add(flag);
+  rules_.push_back(number);
   if (count_++ > 0) reasons_ += ',';
   reasons_ += '"';
   append_escaped(reasons_, field);

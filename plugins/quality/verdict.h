@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "weir/abi.h"
 
 namespace weir::quality {
 
@@ -37,25 +40,30 @@ class Verdict {
     flag_ = Flag::not_evaluated;
     reasons_.clear();
     count_ = 0;
+    rules_.clear();
   }
   /// A test's result that needs no reason.
   void add(Flag flag) {
     if (!any_ || severity(flag) > severity(flag_)) flag_ = flag;
     any_ = true;
   }
-  /// A test's result and why, as `field: rule detail`.
-  void add(Flag flag, std::string_view field, std::string_view rule, std::string_view detail);
+  /// A test's result and why, as `field: rule detail`; `number` is the rule's, for those who count.
+  void add(Flag flag, std::string_view field, std::string_view rule, std::string_view detail,
+           std::uint32_t number = abi::kNone);
 
   Flag flag() const { return flag_; }
   /// The reasons, as the inside of a JSON array.
   std::string_view reasons() const { return reasons_; }
   std::size_t reason_count() const { return count_; }
+  /// Numbers of the rules behind them.
+  const std::vector<std::uint32_t>& rules() const { return rules_; }
 
  private:
   bool any_ = false;
   Flag flag_ = Flag::not_evaluated;
   std::string reasons_;
   std::size_t count_ = 0;
+  std::vector<std::uint32_t> rules_;
 };
 
 /// Appends text inside a JSON string, without quotes. The text is valid UTF-8.
