@@ -28,13 +28,16 @@ constexpr Parameter kParameters[] = {
     {"direction", "string", "both, ancestors or descendants"},
     {"flow", "string", "A flow's name"},
     {"flowfile", "string", "CONNECTION:SEQUENCE"},
+    {"format", "string", "odcs, json-schema or openlineage"},
     {"from", "string", "From this time on: RFC 3339, or a date"},
+    {"key", "string", "A key that is checked, such as a sensor's name"},
     {"length", "integer", "So many bytes of content"},
     {"limit", "integer", "At most so many"},
     {"offset", "integer", "From this byte of the content on"},
     {"preview", "integer", "So many bytes of content are shown"},
     {"processor", "string", "A processor: flow/name"},
     {"rate", "integer", "FlowFiles a second, at most"},
+    {"search", "string", "Part of a key"},
     {"to", "string", "Before this time"},
     {"transit", "string", "Part of the transit URI"},
     {"type", "string", "An event's type: RECEIVE, SEND, DROP, …"},
@@ -90,6 +93,10 @@ json::object answer(const Route& route) {
     ok["content"] = content("text/event-stream", {{"type", "string"}});
   } else if (pattern.ends_with("/content")) {
     ok["content"] = content("application/octet-stream", {});
+  } else if (pattern.ends_with("/export")) {
+    auto& types = ok["content"].emplace_object();
+    for (const auto* type : {"application/yaml", "application/schema+json", "application/json"})
+      types[type] = json::object{{"schema", json::object{{"type", "string"}}}};
   } else {
     const bool list = pattern == "/flows" || pattern == "/bulletins";
     ok["content"] = content("application/json", {{"type", list ? "array" : "object"}});

@@ -5,10 +5,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "api/access.h"
 #include "api/audit.h"
+#include "api/catalogue.h"
+#include "api/catalogue_pages.h"
 #include "api/control_pages.h"
 #include "api/each_minute.h"
 #include "api/events.h"
@@ -65,7 +68,7 @@ class WelcomeOutlet final : public Outlet {
 
 class Pages {
  public:
-  Pages(engine::Engine& engine, std::string version, bool open_network)
+  Pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage)
       : engine_(engine),
         version_(std::move(version)),
         open_network_(open_network),
@@ -76,14 +79,20 @@ class Pages {
         taps_(engine),
         history_(engine, engine.options().data),
         quality_file_(engine.quality(), engine.options().data),
-        keeper_([this] { quality_file_.save(); }),
+        catalogue_(engine, taps_, engine.options().data),
+        keeper_([this] {
+          quality_file_.save();
+          catalogue_.save();
+        }),
         router_(&audit_) {
+    if (!lineage.url.empty()) poster_.emplace(engine_, catalogue_, version_, lineage);
     add_session_pages();
     add_flow_pages(router_, engine_, version_);
     add_control_pages(router_, engine_);
     add_queue_pages(router_, engine_);
     add_provenance_pages(router_, engine_);
     add_quality_pages(router_, engine_.quality());
+    add_catalogue_pages(router_, catalogue_, version_);
     router_.get(
         std::string(kConnectionPattern) + "/tap", "A sample of what enters a connection, as server-sent events",
         [this](Call& call) {
@@ -207,14 +216,16 @@ class Pages {
   Taps taps_;
   History history_;
   QualityFile quality_file_;
+  Catalogue catalogue_;
+  std::optional<LineagePoster> poster_;
   EachMinute keeper_;
   Router router_;
 };
 
 }  // namespace
 
-Handler pages(engine::Engine& engine, std::string version, bool open_network) {
-  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network)](const Request& request) {
+Handler pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage) {
+  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network, lineage)](const Request& request) {
     return pages->answer(request);
   };
 }

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "api/http.h"
+#include "api/lineage_poster.h"
 #include "engine/engine.h"
 
 namespace weir::api {
 
 /// The engine outlives the handler. `version` is Weir's own. `open_network`: it listens beyond this machine, so that
-/// who needs no token, because there are none, may read and no more.
-Handler pages(engine::Engine& engine, std::string version, bool open_network = false);
+/// who needs no token, because there are none, may read and no more. `lineage`: who is told what the flows do.
+Handler pages(engine::Engine& engine, std::string version, bool open_network = false,
+              const LineageOptions& lineage = {});
 
 }  // namespace weir::api

@@ -41,7 +41,7 @@ std::string hours_text(const std::vector<FlaggedInHour>& rules) {
   return text + "]";
 }
 
-std::string quoted(std::string_view text) {
+std::string text_of(std::string_view text) {
   return json::serialize(json::string(utf8(text)));
 }
 
@@ -136,9 +136,9 @@ void QualityFile::save() {
     const auto overview = ledger->overview();
     std::string rules;
     for (const auto& rule : overview.rules)
-      rules += fmt::format("{}[{},{}]", rules.empty() ? "" : ",", quoted(rule.field), quoted(rule.name));
+      rules += fmt::format("{}[{},{}]", rules.empty() ? "" : ",", text_of(rule.field), text_of(rule.name));
     file << fmt::format("{{\"flow\":{},\"processor\":{},\"rules\":[{}],\"flagged\":{},\"minutes\":{}}}\n",
-                        quoted(name.first), quoted(name.second), rules, hours_text(overview.rule_hours),
+                        text_of(name.first), text_of(name.second), rules, hours_text(overview.rule_hours),
                         series_text(overview.minutes));
     std::vector<std::string> keys;
     ledger->each_key([&](const QualityOfKey& key) { keys.push_back(key.key); });
@@ -147,8 +147,8 @@ void QualityFile::save() {
       if (!ledger->key(each, key)) continue;
       file << fmt::format(
           "{{\"key\":{},\"judged\":{},\"value\":{},\"flawed\":{},\"flagged\":{},\"minutes\":{},\"quarters\":{}}}\n",
-          quoted(key.key), key.last_judged, key.last_value, key.flawed, hours_text(key.rules), series_text(key.minutes),
-          series_text(key.quarters));
+          text_of(key.key), key.last_judged, key.last_value, key.flawed, hours_text(key.rules),
+          series_text(key.minutes), series_text(key.quarters));
     }
   }
   file.close();

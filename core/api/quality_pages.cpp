@@ -171,14 +171,14 @@ Response overview(engine::QualityLedgers& ledgers, const Query& query) {
   const auto range = range_of(query, ledgers.now());
   const auto flow = query.text("flow");
   const auto processor = query.text("processor");
-  const auto search = query.text("key").value_or("");
-  const auto offset = query.number("offset", 0);
+  const auto search = query.text("search").value_or("");
+  const auto after = query.number("after", 0);
   const auto limit = query.number("limit", 100, kMostListed);
   json::array processors;
   std::vector<Standing> standings;
   const auto all = ledgers.all();
   for (const auto& [name, ledger] : all) {
-    if (!wanted(flow, name.first) || !wanted(processor, name.second)) continue;
+    if (!wanted(flow, name.first) || !wanted(processor, name.first + "/" + name.second)) continue;
     processors.push_back(processor_json(name, *ledger, range));
     const auto expected = ledger->overview().expected;
     ledger->each_key([&, &each = name, &book = ledger](const QualityOfKey& key) {
@@ -194,12 +194,14 @@ Response overview(engine::QualityLedgers& ledgers, const Query& query) {
     return std::tie(a.score, flawed_b, a.processor, a.key) < std::tie(b.score, flawed_a, b.processor, b.key);
   });
   json::array keys;
-  for (auto i = offset; i < standings.size() && keys.size() < limit; ++i)
+  for (auto i = after; i < standings.size() && keys.size() < limit; ++i)
     keys.push_back(key_json(standings[static_cast<std::size_t>(i)], range));
   auto result = range_json(range);
   result["processors"] = std::move(processors);
   result["total"] = standings.size();
-  result["more"] = offset + keys.size() < standings.size();
+  const auto next = after + keys.size();
+  result["more"] = next < standings.size();
+  result["next_after"] = next < standings.size() ? json::value(next) : json::value(nullptr);
   result["keys"] = std::move(keys);
   return json_response(result);
 }
@@ -257,7 +259,7 @@ void add_quality_pages(Router& router, engine::QualityLedgers& ledgers) {
       [&ledgers](Call& call) {
         return later([&ledgers, request = call.request.query] { return overview(ledgers, Query(request)); });
       },
-      "flow processor key from to offset limit");
+      "flow processor search from to after limit");
   router.get(
       "/quality/{flow}/{processor}", "The same by time, of all that a processor checked or of one of its keys",
       [&ledgers](Call& call) { return of_processor(ledgers, call); }, "key from to");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "api/events.h"
@@ -52,38 +53,62 @@ Response Taps::listen(const std::string& connection, std::uint64_t rate, std::si
   Response response{200, "text/event-stream", {}};
   response.stream = [this, connection, rate, preview](std::shared_ptr<Outlet> outlet) {
     const std::lock_guard lock(mutex_);
-    auto& watch = watches_[connection];
-    if (!watch) {
-      watch = std::make_shared<Watch>();
-      engine_.set_tap(connection, [watch](std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset,
-                                          std::uint32_t count) {
-        const std::lock_guard held(watch->mutex);
-        watch->passed += count;
-        for (std::uint32_t i = 0; i < count && watch->samples.size() < kSamples; ++i)
-          watch->samples.push_back({first + i, batch, offset + i});
-      });
-    }
-    auto client =
-        std::make_shared<Client>(Client{connection, std::move(outlet), rate, preview, 0, 1.0, Clock::now() + kLongest});
+    const auto watched = watch(connection);
+    auto client = std::make_shared<Client>(
+        Client{connection, std::move(outlet), rate, preview, 0, 1.0, Clock::now() + kLongest, {}});
     {
-      const std::lock_guard held(watch->mutex);
-      client->passed_before = watch->passed;
+      const std::lock_guard held(watched->mutex);
+      client->passed_before = watched->passed;
     }
     client->outlet->send(shared(": tapping\n\n"));
-    clients_.push_back(client);
-    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
-    changed_.notify_all();
+    add(client);
     return std::make_shared<Subscription>(*this, std::move(client));
   };
   return response;
 }
 
+void Taps::glimpse(const std::string& connection, std::size_t most, std::chrono::seconds patience, Glimpse visit) {
+  static_cast<void>(engine_.queue(connection, ~std::uint64_t{0}, 0));  // throws if there is none
+  const std::lock_guard lock(mutex_);
+  static_cast<void>(watch(connection));
+  add(std::make_shared<Client>(Client{connection, nullptr, most, 0, 0, 0, Clock::now() + patience, std::move(visit)}));
+}
+
+std::shared_ptr<Taps::Watch> Taps::watch(const std::string& connection) {
+  auto& watch = watches_[connection];
+  if (watch) return watch;
+  watch = std::make_shared<Watch>();
+  engine_.set_tap(connection, [watch](std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset,
+                                      std::uint32_t count) {
+    const std::lock_guard held(watch->mutex);
+    watch->passed += count;
+    for (std::uint32_t i = 0; i < count && watch->samples.size() < kSamples; ++i)
+      watch->samples.push_back({first + i, batch, offset + i});
+  });
+  return watch;
+}
+
+void Taps::add(std::shared_ptr<Client> client) {
+  clients_.push_back(std::move(client));
+  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  changed_.notify_all();
+}
+
 void Taps::leave(const std::shared_ptr<Client>& client) {
   const std::lock_guard lock(mutex_);
+  forget(client);
+}
+
+void Taps::forget(const std::shared_ptr<Client>& client) {
   std::erase(clients_, client);
   const auto same = [&](const auto& other) { return other->connection == client->connection; };
   if (std::any_of(clients_.begin(), clients_.end(), same)) return;
-  if (watches_.erase(client->connection) != 0) engine_.set_tap(client->connection, {});
+  if (watches_.erase(client->connection) == 0) return;
+  try {
+    engine_.set_tap(client->connection, {});
+  } catch (const std::invalid_argument&) {
+    return;  // the connection is gone from its flow, and its tap with it
+  }
 }
 
 void Taps::round() {
@@ -97,7 +122,15 @@ void Taps::round() {
     seen[connection] = {std::exchange(watch->samples, {}), watch->passed};
   }
   const auto now = Clock::now();
-  for (const auto& client : clients_) {
+  const auto clients = clients_;  // those that have seen enough leave
+  for (const auto& client : clients) {
+    if (client->visit) {
+      const auto& [samples, passed] = seen.at(client->connection);
+      for (std::size_t i = 0; i < samples.size() && i < client->rate; ++i)
+        client->visit(samples[i].batch->items[samples[i].index]);
+      if (!samples.empty() || now > client->end) forget(client);
+      continue;
+    }
     if (now > client->end) {
       client->outlet->send(shared(event_text("end", "{\"why\":\"a tap ends after 5 minutes\"}")));
       client->outlet->end();

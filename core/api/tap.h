@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,11 @@ class Taps {
   /// listens must have gone before the end of Taps. Throws std::invalid_argument: there is no such connection.
   Response listen(const std::string& connection, std::uint64_t rate, std::size_t preview);
 
+  /// Shows `visit` what enters a connection next, on a thread of its own: up to `most` FlowFiles that come together. It
+  /// is over as soon as there were some, or when the time is. Throws as listen().
+  using Glimpse = std::function<void(const abi::Item&)>;
+  void glimpse(const std::string& connection, std::size_t most, std::chrono::seconds patience, Glimpse visit);
+
  private:
   struct Sample {
     std::uint64_t sequence;
@@ -51,9 +57,14 @@ class Taps {
     std::uint64_t passed_before;
     double credit = 0;  ///< FlowFiles that may be sent now
     std::chrono::steady_clock::time_point end;
+    Glimpse visit;  ///< instead of an outlet: of one who only wants to see some
   };
   class Subscription;
 
+  /// With the lock.
+  std::shared_ptr<Watch> watch(const std::string& connection);
+  void add(std::shared_ptr<Client> client);
+  void forget(const std::shared_ptr<Client>& client);
   void loop();
   void round();
   void leave(const std::shared_ptr<Client>& client);

@@ -121,7 +121,7 @@ Client::Client(const Remote& remote) : token_(remote.token) {
         tls::library().client(authorities != nullptr && remote.authorities.empty() ? authorities : remote.authorities);
 }
 
-json::value Client::ask(const std::string& method, const std::string& target, const std::string& body) {
+std::string Client::body_of(const std::string& method, const std::string& target, const std::string& body) {
   Exchange exchange(host_, port_, tls_.get());
   http::request<http::string_body> request(http::string_to_verb(method), "/api/v1" + target, 11);
   const bool v6 = host_.find(':') != std::string::npos;
@@ -139,16 +139,24 @@ json::value Client::ask(const std::string& method, const std::string& target, co
   exchange.run([&](auto done) {
     http::async_read(exchange.stream_, exchange.buffer_, parser, [done](auto error, std::size_t) { done(error); });
   });
-  const auto& response = parser.get();
+  auto& response = parser.get();
   if (response.result_int() >= 300) throw std::runtime_error(what_it_said(response.result_int(), response.body()));
+  return std::move(response.body());
+}
+
+json::value Client::ask(const std::string& method, const std::string& target, const std::string& body) {
   boost::system::error_code error;
-  auto value = json::parse(response.body(), error);
+  auto value = json::parse(body_of(method, target, body), error);
   if (error) throw std::runtime_error("what answers there is no Weir");
   return value;
 }
 
 json::value Client::get(const std::string& target) {
   return ask("GET", target, {});
+}
+
+std::string Client::text(const std::string& target) {
+  return body_of("GET", target, {});
 }
 
 json::value Client::post(const std::string& target, const json::object& body) {

@@ -27,12 +27,15 @@ class Client {
 
   /// `target` is below /api/v1.
   boost::json::value get(const std::string& target);
+  /// An answer that is no JSON, as it is.
+  std::string text(const std::string& target);
   boost::json::value post(const std::string& target, const boost::json::object& body = {});
   /// Reads server-sent events until the server ends them, or `visit` returns false.
   void listen(const std::string& target,
               const std::function<bool(std::string_view event, std::string_view data)>& visit);
 
  private:
+  std::string body_of(const std::string& method, const std::string& target, const std::string& body);
   boost::json::value ask(const std::string& method, const std::string& target, const std::string& body);
 
   std::string host_;

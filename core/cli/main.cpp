@@ -10,6 +10,7 @@
 #include "cli/backup.h"
 #include "cli/command_line.h"
 #include "cli/data.h"
+#include "cli/datasets.h"
 #include "cli/new_processor.h"
 #include "cli/processors.h"
 #include "cli/remote.h"
@@ -44,6 +45,8 @@ int main(int argc, char** argv) {
       run_command->add_option("--tls-key", run.tls_key, "Its key in PEM, without passphrase")->envname("WEIR_TLS_KEY");
   certificate->needs(key);
   key->needs(certificate);
+  run_command->add_option("--openlineage", run.openlineage,
+                          "URL of an OpenLineage endpoint to tell what the flows do; or OPENLINEAGE_URL");
   run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->allow_extra_args(false);
   auto* idle = run_command->add_flag("--until-idle", run.until_idle,
                                      "End when the sources have nothing more and all has flowed");
@@ -143,6 +146,18 @@ int main(int argc, char** argv) {
                                     "The folder; unless said, the name as unit_converter");
   add_plugins(new_processor_command);
 
+  weir::cli::DatasetsOptions datasets;
+  auto* datasets_command = app.add_subcommand("datasets", "What flows write: of their files, or of a running Weir");
+  datasets_command->add_option("names", datasets.names, "Flow files; or datasets, as flow/processor");
+  datasets_command->add_option("--format", datasets.format, "As a document")
+      ->check(CLI::IsMember({"odcs", "json-schema", "openlineage"}));
+  datasets_command->add_flag("--json", datasets.json, "A line of JSON each");
+  datasets_command->add_option("--url", datasets.remote.url, "Where `weir run` listens")->capture_default_str();
+  datasets_command->add_option("--token", datasets.remote.token, "A token; WEIR_TOKEN of the environment unless given");
+  datasets_command->add_option("--param", datasets.parameters, "NAME=VALUE of a flow's parameter")
+      ->allow_extra_args(false);
+  add_plugins(datasets_command);
+
   std::string data;
   auto* check_command = app.add_subcommand("check", "Check everything in a data directory that nobody runs");
   check_command->add_option("data", data, "The data directory")->required();
@@ -196,6 +211,10 @@ int main(int argc, char** argv) {
     return weir::cli::run_new_processor(new_processor);
   }
   if (*backup_command) return weir::cli::run_backup(backup);
+  if (*datasets_command) {
+    datasets.plugins = plugins;
+    return weir::cli::run_datasets(datasets);
+  }
   if (*check_command) return weir::cli::run_check(data);
   return weir::cli::run_schema(plugins);
 }

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include "api/access.h"
@@ -171,12 +172,15 @@ int run(const RunOptions& options) {
   reporter = &engine;
   std::unique_ptr<api::Server> server;
   try {
+    if (options.listen == "none" && !options.openlineage.empty())
+      throw std::invalid_argument("--openlineage goes with the HTTP server: --listen none leaves out both");
     if (options.listen != "none") {
       api::Options api_options;
       api_options.listen = api::parse_endpoint(options.listen);
       api_options.allow_unauthenticated_network = options.allow_network;
       const auto& listen = api_options.listen;
       const bool open_network = !api::names_loopback(api::authority(listen.host, listen.port));
+      const auto lineage = api::LineageOptions::from(options.openlineage);
       api_options.authenticated = api::Access(options.data).required();
       api_options.tls = {options.tls_certificate, options.tls_key};
       api_options.notice = [&engine](const std::string& what) { engine.report(nullptr, abi::Level::warning, what); };
@@ -186,7 +190,8 @@ int run(const RunOptions& options) {
             "front");
       }
       server = std::make_unique<api::Server>(
-          api::with_ui(api::pages(engine, WEIR_VERSION, open_network), api::Assets(api::ui_directory())), api_options);
+          api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage), api::Assets(api::ui_directory())),
+          api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
     }
   } catch (const std::invalid_argument& error) {

@@ -17,6 +17,7 @@ struct RunOptions {
   bool allow_network = false;             ///< listen beyond loopback without authentication
   std::string tls_certificate;            ///< a file; empty: plain HTTP
   std::string tls_key;
+  std::string openlineage;  ///< URL that is told what the flows do; empty: the environment's, or none
   std::vector<std::string> plugins;
   std::vector<std::string> parameters;  ///< NAME=VALUE
   bool until_idle = false;

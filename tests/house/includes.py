@@ -25,9 +25,10 @@ MODULES = {
     "testkit": {"sdk", "store", "sql", "flow", "plugin", "engine"},
     "conformance": {"sdk"},
     "tls": set(),
-    "api": {"sdk", "store", "sql", "flow", "plugin", "engine", "tls"},
+    "catalogue": {"sdk", "sql", "flow", "plugin"},
+    "api": {"sdk", "store", "sql", "flow", "plugin", "engine", "tls", "catalogue"},
     "flowtest": {"sdk", "store", "sql", "flow", "plugin", "engine"},
-    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "api", "flowtest", "tls"},
+    "cli": {"sdk", "store", "sql", "flow", "plugin", "engine", "catalogue", "api", "flowtest", "tls"},
 }
 
 STANDARD_HEADERS = set(

@@ -1,0 +1,57 @@
+#pragma once
+// Tells an OpenLineage endpoint what the flows do: START, RUNNING each interval, and at the end COMPLETE or FAIL. On a
+// thread of its own: an endpoint that does not answer costs the data nothing. Events wait, the oldest of them go.
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "api/catalogue.h"
+
+namespace weir::api {
+
+struct LineageOptions {
+  std::string url;  ///< http://HOST[:PORT]/PATH; empty: nobody is told
+  std::string name_space = "weir";
+  std::string api_key;  ///< sent as a bearer token; empty: none
+  std::chrono::seconds interval{60};
+
+  /// From the command line, or else the environment. Throws std::invalid_argument with what is wrong.
+  static LineageOptions from(const std::string& url);
+};
+
+class LineagePoster {
+ public:
+  static constexpr std::size_t kMostWaiting = 100;
+
+  /// Engine and catalogue outlive it.
+  LineagePoster(const engine::Engine& engine, const Catalogue& catalogue, std::string version, LineageOptions options);
+  /// Says how it ended, and waits some seconds at most until that is sent.
+  ~LineagePoster();
+  LineagePoster(const LineagePoster&) = delete;
+  LineagePoster& operator=(const LineagePoster&) = delete;
+
+ private:
+  void loop();
+  void tell(const std::string& type, const std::string& why);
+  /// False: what waits has to wait on.
+  bool send_waiting(std::chrono::milliseconds patience);
+  void post(const std::string& body, std::chrono::milliseconds patience) const;
+
+  const engine::Engine& engine_;
+  const Catalogue& catalogue_;
+  const std::string version_;
+  const LineageOptions options_;
+  std::deque<std::string> waiting_;  ///< of the thread, and of the destructor when that has ended
+  bool complained_ = false;
+  std::mutex mutex_;
+  std::condition_variable awake_;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+}  // namespace weir::api
