@@ -124,6 +124,60 @@ describe('the sensor lake', () => {
     await page.close();
   });
 
+  it('shows how good the data of each sensor is, the worst first, and what failed which rule', async () => {
+    const { page, complaints } = await open(browser, `${lake.url}/#/quality`);
+    await page.locator('.check', { hasText: 'sensor-lake/check' }).waitFor({ timeout: 60_000 });
+    await page.locator('table.keys tbody tr').nth(5).waitFor({ timeout: 60_000 });
+    expect(await axe(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Last hour' }).click();
+    await page.locator('table.keys tbody a').first().click();
+    await page.getByRole('heading', { name: 'Over time' }).waitFor();
+    expect(number(await page.locator('.fact', { hasText: 'Good' }).locator('.value').textContent())).toBeGreaterThan(1);
+    expect(await axe(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('lists what the flow writes, with what is in it and where it comes from', async () => {
+    const { page, complaints } = await open(browser, `${lake.url}/#/data`);
+    const row = page.locator('table.datasets tbody tr', { hasText: 'Every reading of a known sensor' });
+    await row.waitFor({ timeout: 60_000 });
+    await until(async () => number(await row.locator('td').nth(4).textContent()) > 0, 60);
+    expect(await axe(page)).toEqual([]);
+    await row.locator('a').click();
+    await page.getByRole('heading', { name: 'readings', level: 1 }).waitFor();
+    await page.locator('table.sample tbody tr').first().waitFor({ timeout: 60_000 });
+    await page.locator('.query pre', { hasText: 'sqlite3' }).waitFor();
+    expect(await page.locator('.lineage-node.step').count()).toBeGreaterThan(4);
+    expect(await axe(page)).toEqual([]);
+    const contract = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Data contract (ODCS)' }).click();
+    expect((await contract).suggestedFilename()).toBe('sensor-lake-history.odcs.yaml');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('runs nothing of a sensor that calls itself markup, in its quality and its data', async () => {
+    const { page, complaints } = await open(browser, lake.url);
+    await page.evaluate(() => {
+      const marked = window as unknown as Record<string, unknown>;
+      marked['alert'] = () => (marked['ran'] = true);
+    });
+    for (const place of [
+      '#/data/sensor-lake/dead_letter_archive',
+      `#/quality?processor=sensor-lake%2Fcheck&key=${encodeURIComponent('<img src=x onerror=alert(1)>')}`,
+    ]) {
+      await page.goto(`${lake.url}/${place}`);
+      await page.locator('main h1').waitFor();
+      await page.locator('main .callout, main table').first().waitFor({ timeout: 60_000 });
+      expect(await page.evaluate(() => document.querySelector('main img, main script'))).toBeNull();
+    }
+    expect(await page.evaluate(() => (window as unknown as Record<string, unknown>)['ran'])).toBeUndefined();
+    // That there is no such key is an answer of 404, which the browser reports by itself.
+    expect(complaints.filter(text => !text.includes('404'))).toEqual([]);
+    await page.close();
+  });
+
   it('leads from a mean to the readings in it, and from a queue to what waits there', async () => {
     const { page, complaints } = await open(browser, lake.url);
     const question = `${lake.url}/api/v1/provenance/events?processor=sensor-lake/means&type=JOIN&limit=1000`;

@@ -7,6 +7,9 @@ export type Route =
   | { view: 'flow'; flow: string | null; selection: Selection | null }
   | { view: 'bulletins' }
   | { view: 'provenance'; search: string }
+  | { view: 'quality'; search: string }
+  | { view: 'data' }
+  | { view: 'dataset'; flow: string; processor: string }
   | { view: 'lineage'; flowfile: string }
   | { view: 'unknown'; hash: string };
 
@@ -32,6 +35,10 @@ export function parseRoute(hash: string): Route {
   if (view === undefined) return HOME;
   if (view === 'bulletins' && parts.length === 1) return { view };
   if (view === 'provenance' && parts.length === 1) return { view, search };
+  if (view === 'quality' && parts.length === 1) return { view, search };
+  if (view === 'data' && parts.length === 1) return { view };
+  if (view === 'data' && flow !== undefined && kind !== undefined && rest.length === 0)
+    return { view: 'dataset', flow, processor: kind };
   if (view === 'lineage' && flow !== undefined && parts.length === 2) return { view, flowfile: flow };
   if (view === 'flow') {
     if (flow === undefined) return HOME;
@@ -51,6 +58,12 @@ export function formatRoute(route: Route): string {
       return '#/bulletins';
     case 'provenance':
       return '#/provenance' + (route.search === '' ? '' : `?${route.search}`);
+    case 'quality':
+      return '#/quality' + (route.search === '' ? '' : `?${route.search}`);
+    case 'data':
+      return '#/data';
+    case 'dataset':
+      return `#/data/${encodeURIComponent(route.flow)}/${encodeURIComponent(route.processor)}`;
     case 'lineage':
       return `#/lineage/${encodeURIComponent(route.flowfile)}`;
     case 'unknown':
@@ -82,4 +95,10 @@ export function toLineage(flowfile: string): string {
 }
 export function toProvenance(question: Record<string, string>): string {
   return formatRoute({ view: 'provenance', search: new URLSearchParams(question).toString() });
+}
+export function toQuality(question: Record<string, string> = {}): string {
+  return formatRoute({ view: 'quality', search: new URLSearchParams(question).toString() });
+}
+export function toDataset(flow: string, processor: string): string {
+  return formatRoute({ view: 'dataset', flow, processor });
 }

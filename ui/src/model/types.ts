@@ -229,3 +229,96 @@ export interface History {
   processors: Record<string, Record<'in_records' | 'out_records' | 'errors' | 'busy_seconds', number[]>>;
   connections: Record<string, Record<'queued' | 'queued_bytes' | 'fullness', number[]>>;
 }
+
+/** Verdicts of a QualityCheck on the records of a time. */
+export interface QualityCounts {
+  n: number;
+  pass: number;
+  suspect: number;
+  fail: number;
+  missing: number;
+  not_evaluated: number;
+  good: number | null;
+  completeness: number | null;
+}
+export interface FlaggedRule {
+  field: string;
+  rule: string;
+  flagged: number;
+}
+export interface QualityKey extends QualityCounts {
+  flow: string;
+  processor: string;
+  key: string;
+  last_value: string | null;
+  last_judged: string | null;
+  rules: FlaggedRule[];
+  trend: (number | null)[];
+}
+export interface QualityProcessor extends QualityCounts {
+  flow: string;
+  processor: string;
+  keys: number;
+  untracked: number;
+  rules: FlaggedRule[];
+  trend: (number | null)[];
+}
+export interface QualityPage {
+  processors: QualityProcessor[];
+  keys: QualityKey[];
+  total: number;
+  next_after: number | null;
+}
+export interface QualityDetail extends QualityKey {
+  expected_seconds: number | null;
+  series: {
+    interval_seconds: number;
+    times: string[];
+    pass: number[];
+    suspect: number[];
+    fail: number[];
+    missing: number[];
+  };
+}
+
+export interface Dataset {
+  id: string;
+  flow: string;
+  processor: string;
+  type: string;
+  kind: string;
+  name: string;
+  location: string;
+  description: string;
+  owner: string;
+  tags: string[];
+  rows: number;
+  bytes: number;
+  last_write: string | null;
+  quality: { good: number | null; n: number };
+}
+export interface DatasetField {
+  name: string;
+  type: string | null;
+  format: string;
+  unit: string;
+  required: boolean;
+  description: string;
+  declared: boolean;
+  sensitive: boolean;
+  seen: { present: number | null; types: Record<string, number> };
+}
+export interface DatasetDetail extends Dataset {
+  delivery: string;
+  query: string | null;
+  record: string | null;
+  fields: DatasetField[];
+  looked_at: number;
+  origins: { processor: string; type: string; kind: string; name: string; location: string; description: string }[];
+  steps: { from: string; relationship: string; to: string }[];
+  held?: number;
+  status?: string;
+  sample?: Record<string, unknown>[];
+  sampled?: string | null;
+  quality: Dataset['quality'] & { checks: { processor: string; n: number }[] };
+}

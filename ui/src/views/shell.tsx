@@ -7,10 +7,13 @@ import { flowRoute, formatRoute, HOME, type Route } from '../model/route';
 import { Dialog } from '../parts/dialog';
 import { Icon, type IconName } from '../parts/icon';
 import { BulletinsView } from './bulletins';
+import { DataView } from './data';
+import { DatasetView } from './dataset';
 import { FlowView } from './flow';
 import { Help } from './help';
 import { ProvenanceView } from './provenance';
 import { LineageView } from './lineage';
+import { QualityView } from './quality';
 import { SearchBox } from './search';
 import { SignOn, Who } from './sign-on';
 
@@ -45,6 +48,8 @@ export function Shell() {
         <FlowChoice />
         <nav class="views" aria-label="Views">
           <View name="flow" text="Flow" />
+          {store.session.value !== null && <View name="data" text="Data" />}
+          {store.session.value !== null && <View name="quality" text="Quality" />}
           {store.session.value !== null && <View name="provenance" text="Provenance" />}
           <View name="bulletins" text="Bulletins" badge={<BulletinBadge />} />
         </nav>
@@ -85,6 +90,10 @@ function Content() {
   if (store.phase.value === 'locked') return <SignOn />;
   if (place.view === 'bulletins') return <BulletinsView />;
   if (place.view === 'provenance') return <ProvenanceView search={place.search} />;
+  if (place.view === 'quality') return <QualityView search={place.search} />;
+  if (place.view === 'data') return <DataView />;
+  if (place.view === 'dataset')
+    return <DatasetView key={`${place.flow}/${place.processor}`} flow={place.flow} processor={place.processor} />;
   if (place.view === 'lineage') return <LineageView key={place.flowfile} flowfile={place.flowfile} />;
   if (place.view === 'unknown')
     return (
@@ -99,15 +108,20 @@ function Content() {
   return <FlowView name={place.flow} selection={place.selection} />;
 }
 
-const VIEWS: Record<'flow' | 'provenance' | 'bulletins', Route> = {
+const VIEWS: Record<'flow' | 'data' | 'quality' | 'provenance' | 'bulletins', Route> = {
   flow: HOME,
+  data: { view: 'data' },
+  quality: { view: 'quality', search: '' },
   provenance: { view: 'provenance', search: '' },
   bulletins: { view: 'bulletins' },
 };
 
 function View(props: { name: keyof typeof VIEWS; text: string; badge?: ComponentChildren }) {
   const { view } = route.value;
-  const current = view === props.name || (view === 'lineage' && props.name === 'provenance');
+  const current =
+    view === props.name ||
+    (view === 'lineage' && props.name === 'provenance') ||
+    (view === 'dataset' && props.name === 'data');
   const href = formatRoute(VIEWS[props.name]);
   return (
     <a href={href} aria-current={current ? 'page' : undefined}>
