@@ -100,6 +100,8 @@ class Instance final : public abi::Context, private abi::Readiness {
   std::size_t next_input = 0;   ///< round robin
   std::int64_t not_before = 0;  ///< backing off until then
   std::uint32_t failures = 0;   ///< in a row
+  std::string told;             ///< the last `unavailable` that the operator was told, and when
+  std::int64_t told_at = 0;
   std::int64_t tick_at = 0;
   std::int64_t timer_at = 0;        ///< the earliest timer that is set; 0: none
   std::int64_t next_scheduled = 0;  ///< with a schedule: when it may run

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kFirstBackoff = 100'000'000;       // 100 ms
 constexpr std::int64_t kLongestBackoff = 30'000'000'000;  // 30 s
+constexpr std::int64_t kSameAgain = 60'000'000'000;       // one cause is told again after 60 s
 constexpr std::uint32_t kDefectAttempts = 3;
 constexpr std::uint64_t kRetainCost = 64;  ///< a FlowFile that is retained costs about as much as so many bytes
 constexpr std::uint64_t kHeldBytesPerEpoch = 32 * MiB;
@@ -196,9 +197,13 @@ void Engine::roll_back(Instance& instance, const Step& step, const std::shared_p
     instance.not_before = now + backoff(instance.failures++);
     instance.unavailable = message;
     if (flight) step.connection->roll_back(flight, 0, false);
-    if (instance.failures == 1 || instance.failures % 10 == 0)
-      report_unlocked(instance, abi::Level::warning,
-                      message + "; trying again (attempt " + std::to_string(instance.failures) + ")", lock);
+    // One that holds what it sent may succeed with a flush between any two attempts at more: that is no news each time.
+    const bool again = instance.told == message && now < instance.told_at + kSameAgain;
+    if ((instance.failures != 1 || again) && instance.failures % 10 != 0) return;
+    instance.told = message;
+    instance.told_at = now;
+    report_unlocked(instance, abi::Level::warning,
+                    message + "; trying again (attempt " + std::to_string(instance.failures) + ")", lock);
     return;
   }
   ++instance.statistics.errors;

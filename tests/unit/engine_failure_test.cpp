@@ -85,6 +85,36 @@ TEST_CASE_FIXTURE(EngineTest, "an unavailable far side is tried again for as lon
   CHECK(collected().of("sink") == numbers(50));
 }
 
+TEST_CASE_FIXTURE(EngineTest, "one cause is told once, though other sessions succeed between the attempts") {
+  constexpr int kRounds = 5;
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "sink");
+  scripts()["source"].count = 5000;
+  scripts()["source"].batch = 1;
+  int rounds = 0;
+  std::atomic<int> ticks{0};
+  scripts()["act"].tick = [&](Session& session) {
+    if (++ticks <= kRounds) session.tick_at(session.now() + 20'000'000);
+  };
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    if (ticks == 0) session.tick_at(session.now() + 1);
+    if (ticks > rounds && rounds < kRounds) {
+      ++rounds;
+      throw Unavailable("the far side is down");
+    }
+    session.transfer(file, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(collected().of("sink") == numbers(5000));
+  CHECK(rounds == kRounds);
+  const auto bulletins = run.engine->bulletins();
+  CHECK(std::count_if(bulletins.begin(), bulletins.end(),
+                      [](const auto& b) { return b.message.find("the far side is down") != std::string::npos; }) == 1);
+}
+
 TEST_CASE_FIXTURE(EngineTest, "a relationship with retry gets only what failed every attempt; others do not wait") {
   FlowBuilder flow;
   flow.processor("source", "Count")
