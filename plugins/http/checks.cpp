@@ -1,9 +1,18 @@
 // Whether a server is there and lets this client in: it is asked for the head of the address, which brings no data and
-// changes none.
+// changes none. And whether HttpListen could listen.
 
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <future>
+#include <memory>
 
 #include "client_settings.h"
+#include "listen.h"
+#include "lookup.h"
 #include "sink.h"
 #include "source.h"
 #include "weir/check.h"
@@ -41,8 +50,37 @@ std::string write(const SinkSettings& settings) {
   return reach(settings, settings.headers);
 }
 
+std::string look_up(const LookupSettings& settings) {
+  return reach(settings, settings.headers);
+}
+
+std::string listen(const ListenSettings& settings) {
+  const HttpListen valid(settings);  // what its settings cannot say alone, certificates that are missing
+  std::string host;
+  std::uint16_t port = 0;
+  read_address(settings.listen, host, port);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* raw = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &raw); error != 0)
+    throw Misconfigured("listen: '" + host + "' is no address of this machine: " + ::gai_strerror(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> address(raw, ::freeaddrinfo);
+  const int socket = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  const int error = ::bind(socket, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
+  ::close(socket);
+  if (error == EADDRINUSE)
+    throw Unavailable("somebody listens on " + settings.listen + " already; this flow itself, if it is running");
+  if (error != 0) throw Misconfigured("cannot listen on " + settings.listen + ": " + std::strerror(error));
+  return settings.listen + ", which is free";
+}
+
 }  // namespace
 }  // namespace weir::http
 
 WEIR_CHECKS(weir::check(weir::http::source_spec, weir::http::read),
-            weir::check(weir::http::sink_spec, weir::http::write))
+            weir::check(weir::http::sink_spec, weir::http::write),
+            weir::check(weir::http::lookup_spec, weir::http::look_up),
+            weir::check(weir::http::listen_spec, weir::http::listen))

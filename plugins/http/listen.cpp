@@ -11,19 +11,6 @@ namespace {
 constexpr std::string_view kSessions = "sessions";  ///< state: the token of the last session
 constexpr std::uint64_t kBatch = 1000;              ///< requests in one session
 
-/// HOST:PORT, [ADDRESS]:PORT
-void read_address(const std::string& text, std::string& host, std::uint16_t& port) {
-  const auto colon = text.rfind(':');
-  const bool bracketed = text.starts_with('[');
-  const char* begin = text.data() + (colon == std::string::npos ? text.size() : colon + 1);
-  const char* end = text.data() + text.size();
-  const auto [parsed, error] = std::from_chars(begin, end, port);
-  if (colon == std::string::npos || colon == 0 || error != std::errc{} || parsed != end ||
-      (bracketed && text[colon - 1] != ']') || (!bracketed && text.find(':') != colon))
-    throw Misconfigured("listen: '" + text + "' is no HOST:PORT, such as 127.0.0.1:8088 or [::1]:8088");
-  host = bracketed ? text.substr(1, colon - 2) : text.substr(0, colon);
-}
-
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
@@ -51,6 +38,18 @@ bool is_credential(std::string_view header) {
 }
 
 }  // namespace
+
+void read_address(const std::string& text, std::string& host, std::uint16_t& port) {
+  const auto colon = text.rfind(':');
+  const bool bracketed = text.starts_with('[');
+  const char* begin = text.data() + (colon == std::string::npos ? text.size() : colon + 1);
+  const char* end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(begin, end, port);
+  if (colon == std::string::npos || colon == 0 || error != std::errc{} || parsed != end ||
+      (bracketed && text[colon - 1] != ']') || (!bracketed && text.find(':') != colon))
+    throw Misconfigured("listen: '" + text + "' is no HOST:PORT, such as 127.0.0.1:8088 or [::1]:8088");
+  host = bracketed ? text.substr(1, colon - 2) : text.substr(0, colon);
+}
 
 HttpListen::HttpListen(ListenSettings settings)
     : settings_(std::move(settings)),

@@ -42,6 +42,9 @@ struct ListenSettings {
 
 extern const Spec<ListenSettings> listen_spec;
 
+/// HOST:PORT or [ADDRESS]:PORT. Throws Misconfigured.
+void read_address(const std::string& text, std::string& host, std::uint16_t& port);
+
 class HttpListen final : public Source {
  public:
   explicit HttpListen(ListenSettings settings);
