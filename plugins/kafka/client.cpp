@@ -1,6 +1,9 @@
 #include "client.h"
 
 #include <librdkafka/rdkafka.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <syslog.h>
 
 #include <utility>
@@ -11,6 +14,9 @@ namespace weir::kafka {
 namespace {
 
 constexpr auto kSameAgain = std::chrono::minutes(1);
+/// A broker whose machine acknowledges nothing for so long is gone. The system alone would go on for a quarter of an
+/// hour, with pauses so long that it would not notice at once that the network is back.
+constexpr int kSilenceSeconds = 20;
 
 /// Every client's opaque is its Trouble: all callbacks of this plugin find the rest from there or by their own opaque.
 void log(const rd_kafka_t* client, int level, const char* /*facility*/, const char* text) {
@@ -30,6 +36,21 @@ void error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
     text = fatal;
   }
   static_cast<Trouble*>(opaque)->error(code, text);
+}
+
+/// As librdkafka makes its own, but for the options.
+int open_socket(int domain, int type, int protocol, void* /*opaque*/) {
+  const int socket = ::socket(domain, type | SOCK_CLOEXEC, protocol);
+  if (socket < 0 || (domain != AF_INET && domain != AF_INET6)) return socket;
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(socket, level, option, &value, sizeof value);  // where it cannot be had, the system's defaults hold
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kSilenceSeconds / 2);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kSilenceSeconds / 4);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 2);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kSilenceSeconds * 1000);
+  return socket;
 }
 
 }  // namespace
@@ -134,14 +155,17 @@ bool Trouble::in_doubt() const {
 }
 
 void Trouble::over() {
+  bool news = false;
   {
     const std::lock_guard lock(mutex_);
     in_doubt_ = false;
-    if (what_.empty()) return;
+    if (what_.empty() && !fresh_) return;
+    news = !what_.empty();
+    fresh_ = false;
     what_.clear();
     last_said_.clear();
   }
-  context_.bulletin(Level::info, "the brokers can be reached again");
+  if (news) context_.bulletin(Level::info, "the brokers can be reached again");
   context_.ready();
 }
 
@@ -168,6 +192,7 @@ Configuration::Configuration(const ConnectionSettings& settings, Trouble& troubl
   rd_kafka_conf_set_opaque(conf_.get(), &trouble);
   rd_kafka_conf_set_log_cb(conf_.get(), log);
   rd_kafka_conf_set_error_cb(conf_.get(), error);
+  rd_kafka_conf_set_socket_cb(conf_.get(), open_socket);
   auto& context = trouble.context();
   set("bootstrap.servers", settings.brokers);
   set("client.id", settings.client_id.empty()
@@ -176,6 +201,7 @@ Configuration::Configuration(const ConnectionSettings& settings, Trouble& troubl
   set("client.software.name", "weir");
   set("log.connection.close", "false");
   set("reconnect.backoff.max.ms", "5000");
+  set("socket.connection.setup.timeout.ms", "10000");
   set("security.protocol", std::string(settings.sasl ? "SASL_" : "") + (settings.tls    ? "SSL"
                                                                         : settings.sasl ? "PLAINTEXT"
                                                                                         : "PLAINTEXT"));

@@ -72,6 +72,7 @@ class Trouble {
   Context context_;
   mutable std::mutex mutex_;  ///< guards all below
   bool in_doubt_ = false;
+  bool fresh_ = true;  ///< nothing is known yet; a client before this one may have said that it is not ready
   std::string what_;
   std::string fatal_;
   std::string last_said_;

@@ -5,6 +5,12 @@
 #include "weir/errors.h"
 
 namespace weir::kafka {
+namespace {
+
+constexpr auto kLook = std::chrono::seconds(2);
+constexpr int kLookFor = 500;  ///< milliseconds
+
+}  // namespace
 
 struct Producer::Callbacks {
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
@@ -79,6 +85,23 @@ void Producer::poll(std::chrono::milliseconds wait) {
 
 void Producer::flush(std::chrono::milliseconds wait) {
   rd_kafka_flush(client_.get(), static_cast<int>(wait.count()));
+}
+
+bool Producer::look_for_brokers() {
+  poll();
+  if (!in_doubt()) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_look_) return true;
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto error = rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, kLookFor);
+  next_look_ = std::chrono::steady_clock::now() + kLook;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    away(rd_kafka_err2str(error));
+    return true;
+  }
+  rd_kafka_metadata_destroy(metadata);
+  over();
+  return false;
 }
 
 std::string Producer::broken() const {

@@ -53,6 +53,9 @@ class Producer final : public Trouble {
   void poll(std::chrono::milliseconds wait = {});
   /// Sends what lingers, and waits until all is reported or the time is over.
   void flush(std::chrono::milliseconds wait);
+  /// Where nothing is sent, no report says that the brokers are there: if that is in doubt, asks them now and then.
+  /// False: it is not.
+  bool look_for_brokers();
   /// Messages without a report.
   std::uint64_t in_flight() const { return in_flight_; }
   std::uint64_t bytes_in_flight() const { return bytes_; }
@@ -80,6 +83,7 @@ class Producer final : public Trouble {
   std::uint64_t bytes_ = 0;
   std::string broken_;
   bool closing_ = false;
+  std::chrono::steady_clock::time_point next_look_;
   Owned<rd_kafka_s> client_;
 };
 

@@ -60,6 +60,7 @@ void KafkaSink::connect() {
       producer->init_transactions(kTransaction);
       compare_progress();
     }
+    producer->over();
   }
   sends_one_by_one_ = one_by_one_;
   producer_ = std::move(producer);
@@ -371,11 +372,8 @@ void KafkaSink::flush(Session& session) {
 
 /// Without transactions: finishes what the brokers have confirmed, in order.
 void KafkaSink::settle(Session& session) {
-  if (exactly_once_) return;
-  if (session.held_count() == 0 && held_.empty()) {
-    if (producer_ != nullptr) producer_->poll();
-    return;
-  }
+  if (producer_ != nullptr && producer_->look_for_brokers()) session.tick_at(session.now() + 1'000'000'000);
+  if (exactly_once_ || (session.held_count() == 0 && held_.empty())) return;
   ready(session);
   if (producer_->what().empty()) producer_->flush(kConfirm);
   throw_if_broken();
@@ -422,6 +420,7 @@ void KafkaSink::commit(Session& session) {
     }
     committing_ = in_transaction_ = false;
     commits_metric_.add(1);
+    producer_->over();
     for (auto& [id, connection] : connections_) connection.committed = connection.in_doubt = connection.progress.next();
   }
   conclude(session, held_.size());

@@ -297,6 +297,30 @@ TEST_CASE("exactly once: a broker that is down at start is waited for before any
                   weir::Unavailable);
 }
 
+TEST_CASE("a sink that has nothing to send says too that the brokers are away, and when they are back") {
+  if (KafkaBroker::shared() == nullptr) return;
+  KafkaBroker broker;
+  TestClient(broker.brokers()).create_topic("t");
+  const std::string yaml = settings(broker.brokers(), "topic: t\noptions: {reconnect.backoff.max.ms: '300'}\n");
+  Runner least(type(), yaml);
+  Runner once(type(), yaml, exactly_once_as("idle"));
+  for (auto* runner : {&least, &once}) {
+    runner->push("{\"n\":0}");
+    REQUIRE(deliver(*runner));
+    CHECK(runner->not_ready().empty());
+  }
+  broker.kill();
+  for (auto* runner : {&least, &once}) {
+    CHECK(runner->run_until([&] { return runner->not_ready().starts_with("no broker can be reached"); },
+                            std::chrono::seconds(30)));
+  }
+  broker.start();
+  for (auto* runner : {&least, &once}) {
+    runner->run_until([&] { return runner->tick(), runner->not_ready().empty(); }, std::chrono::seconds(30));
+    CHECK(runner->not_ready() == "");
+  }
+}
+
 TEST_CASE("exactly once: a progress topic that would forget is refused") {
   auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;

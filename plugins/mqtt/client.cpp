@@ -160,6 +160,7 @@ void Client::run() {
         phase_ = Phase::subscribing;
         unanswered_ = options_.subscriptions.size();
         lock.unlock();
+        watch_connections(endpoint_.port);
         subscribe(session_present);
         lock.lock();
         break;

@@ -9,4 +9,9 @@ namespace weir::mqtt {
 /// callbacks: what it was about to acknowledge then finds no connection.
 void cut_connections(std::uint16_t port);
 
+/// Has the system end this process's connections to that port when the other end acknowledges nothing for 20 s: paho
+/// keeps its sockets to itself, and its pings alone would notice after two minutes that the network is gone. Other
+/// clients of that port lose nothing by it.
+void watch_connections(std::uint16_t port);
+
 }  // namespace weir::mqtt

@@ -46,6 +46,7 @@ class Cuts(unittest.TestCase):
         self.relay.serve(host, port)
         self.weir = flow_runs.Weir(BUILD)
         self.load = failures.Load(self.weir.folder / "input", records=40)
+        self.addCleanup(self.load.stop)
         self.flow = self.weir.folder / "flow.yaml"
         self.flow.write_text(
             "flow: cut\nprocessors:\n" + failures.source(self.load.folder) + SINKS[kind].format(port=self.relay.port)
