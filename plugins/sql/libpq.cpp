@@ -47,6 +47,7 @@ const Libpq& libpq() {
     library.find("PQgetisnull", t.getisnull);
     library.find("PQnparams", t.nparams);
     library.find("PQparamtype", t.paramtype);
+    library.find("PQserverVersion", t.serverVersion);
     return t;
   }();
   return table;

@@ -45,6 +45,7 @@ struct Libpq {
   decltype(&::PQgetisnull) getisnull;
   decltype(&::PQnparams) nparams;
   decltype(&::PQparamtype) paramtype;
+  decltype(&::PQserverVersion) serverVersion;
 };
 
 /// Loaded with the first call. Throws Misconfigured if it cannot be.

@@ -103,7 +103,8 @@ void Mariadb::connect() {
       "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', net_write_timeout = 3600, lock_wait_timeout = " +
       bound + ", innodb_lock_wait_timeout = " + bound +
       // A query that is read as fast as the flow takes it may go on for hours.
-      " /*M!100303 , idle_transaction_timeout = 600, max_statement_time = " + (login_.read_only ? "0" : bound) + " */");
+      " /*M!100303 , idle_transaction_timeout = " + (login_.read_only ? "600" : "60") +
+      ", max_statement_time = " + (login_.read_only ? "0" : bound) + " */");
   if (login_.read_only) execute("SET SESSION TRANSACTION READ ONLY");
   max_packet_ = std::strtoull(query("SELECT @@max_allowed_packet", {}).at(0).at(0).value_or("0").c_str(), nullptr, 10);
 }

@@ -126,12 +126,14 @@ void Postgresql::connect() {
   }
   libpq().setErrorVerbosity(handle_, PQERRORS_DEFAULT);
   note_connected();
-  // A session that this one lost sight of ends by itself, and with it what it holds locked.
+  // A session that this one lost sight of ends by itself, and with it what it holds locked: where the network was cut,
+  // the server does not hear that it is over, and this one would wait for the row of its own progress.
+  execute("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2");
+  if (libpq().serverVersion(handle_) >= 120'000) execute("SET tcp_user_timeout = '20s'");
   execute(
       "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex'; "
-      "SET standard_conforming_strings = on; SET extra_float_digits = 1; SET idle_in_transaction_session_timeout = "
-      "'10min'; SET lock_timeout = " +
-      timeout +
+      "SET standard_conforming_strings = on; SET extra_float_digits = 1; SET idle_in_transaction_session_timeout = '" +
+      std::string(login_.read_only ? "10min" : "1min") + "'; SET lock_timeout = " + timeout +
       // A query that is read as fast as the flow takes it may go on for hours.
       (login_.read_only ? "; SET statement_timeout = 0; SET default_transaction_read_only = on"
                         : "; SET statement_timeout = " + timeout));
