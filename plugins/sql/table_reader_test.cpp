@@ -181,12 +181,14 @@ class Joining {
   }
   /// What `weir validate --connect` says.
   std::string connect(const std::string& select) const {
-    std::ofstream(folder_ / "check.yaml")
-        << "flow: checked\nprocessors:\n"
-           "  in: {type: FileSource, path: x, format: ndjson, to: joined, drop: failure}\n"
-           "  joined:\n    type: Select\n    select: "
-        << select << "\n    tables: {units: {database: \"" << On::server().url()
-        << "\", password: secret}}\n    drop: [success, failure]\n";
+    std::ofstream(folder_ / "in.ndjson", std::ios::app).flush();  // a file that is not there is complained of, too
+    std::ofstream(folder_ / "check.yaml") << "flow: checked\nprocessors:\n"
+                                             "  in: {type: FileSource, path: "
+                                          << (folder_ / "in.ndjson").string()
+                                          << ", format: ndjson, to: joined, drop: failure}\n"
+                                             "  joined:\n    type: Select\n    select: "
+                                          << select << "\n    tables: {units: {database: \"" << On::server().url()
+                                          << "\", password: secret}}\n    drop: [success, failure]\n";
     pid_t process =
         testing::spawn({weir(), "validate", "--connect", (folder_ / "check.yaml").string()}, folder_ / "check.log");
     int status = 0;
@@ -194,11 +196,6 @@ class Joining {
     return std::to_string(WEXITSTATUS(status)) + " " + testing::read_file(folder_ / "check.log");
   }
 
- private:
-  static std::string weir() {
-    const char* build = std::getenv("WEIR_BUILD");
-    return std::string(build == nullptr ? "build" : build) + "/weir";
-  }
   template <class F>
   static bool within(F&& condition) {
     for (int i = 0; i < 600; ++i) {
@@ -206,6 +203,12 @@ class Joining {
       std::this_thread::sleep_for(50ms);
     }
     return false;
+  }
+
+ private:
+  static std::string weir() {
+    const char* build = std::getenv("WEIR_BUILD");
+    return std::string(build == nullptr ? "build" : build) + "/weir";
   }
   std::filesystem::path folder_;
   pid_t process_ = -1;
@@ -240,7 +243,14 @@ TEST_CASE_TEMPLATE(
   CAPTURE(flow.came());
   REQUIRE(flow.nothing_is_lost());  // joined with what was there
   On::server().start();
-  On::execute("UPDATE units SET name = 'third'");
+  REQUIRE(Joining<On>::within([] {  // it mends its data first
+    try {
+      On::execute("UPDATE units SET name = 'third'");
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }));
   REQUIRE(flow.joins_with("third"));
   CHECK(flow.logs("can be read again"));
   CHECK(flow.nothing_is_lost());
