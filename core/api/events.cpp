@@ -128,9 +128,18 @@ void Events::welcome() {
   }
 }
 
+/// A changed flow has taken the place of the one that `last_` is of.
+bool Events::has_changed(const Snapshot& now) const {
+  const auto same = [](const auto& a, const auto& b) { return a.definition == b.definition; };
+  return !std::equal(now.processors.begin(), now.processors.end(), last_.processors.begin(), last_.processors.end(),
+                     same) ||
+         !std::equal(now.connections.begin(), now.connections.end(), last_.connections.begin(), last_.connections.end(),
+                     same);
+}
+
 void Events::tick() {
   auto now = take_snapshot(engine_);
-  auto delta = render(now, false);
+  auto delta = render(now, has_changed(now));
   if (!delta.empty()) send(shared(std::move(delta)));
   last_ = std::move(now);
 }

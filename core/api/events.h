@@ -51,6 +51,7 @@ class Events {
 
   void loop();
   void welcome();
+  bool has_changed(const Snapshot& now) const;
   void tick();
   void send_bulletins();
   void send(const std::shared_ptr<const std::string>& bytes);

@@ -60,19 +60,19 @@ Response flows(const engine::Engine& engine) {
   json::array flows;
   const flow::Flow* last = nullptr;
   for (const auto& first : snapshot.processors) {
-    if (first.flow == last) continue;
-    last = first.flow;
+    if (first.flow.get() == last) continue;
+    last = first.flow.get();
     std::map<std::string, std::uint64_t> states;
     std::uint64_t in = 0, queued = 0, errors = 0;
     for (const auto& processor : snapshot.processors) {
-      if (processor.flow != last) continue;
+      if (processor.flow.get() != last) continue;
       ++states[name_of(processor.status)];
       errors += processor.errors;
       if (!processor.source) continue;
       for (const auto& way : processor.out) in += way.records;
     }
     for (const auto& connection : snapshot.connections) {
-      if (connection.flow == last) queued += connection.queued;
+      if (connection.flow.get() == last) queued += connection.queued;
     }
     flows.push_back(json::object{{"name", last->name},
                                  {"description", last->description},

@@ -109,7 +109,10 @@ void History::note(std::int64_t now) {
     const auto name = processor.flow->name + "/" + processor.definition->name;
     Counts counts{processor.in.records, 0, processor.errors, processor.busy};
     for (const auto& way : processor.out) counts.out += way.records;
-    const auto before = std::exchange(last_[name], counts);
+    auto before = std::exchange(last_[name], counts);
+    // One that has left and come back with another version of its flow counts from zero.
+    if (counts.in < before.in || counts.out < before.out || counts.busy < before.busy || counts.errors < before.errors)
+      before = {};
     const auto passed = json::array{counts.in - before.in, counts.out - before.out, counts.errors - before.errors,
                                     static_cast<double>((counts.busy - before.busy) / 1'000'000) / 1e3};
     if (counts.in != before.in || counts.out != before.out || counts.errors != before.errors ||

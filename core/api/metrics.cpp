@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -19,17 +20,21 @@ using engine::Instance;
 using engine::Statistics;
 using enum MetricType;
 
-/// Copies of what the engine's lock guards. The objects pointed to are constant in what is read of them afterwards:
-/// names and definitions.
+/// Copies of what the engine's lock guards, and what is constant or has a lock of its own: shared, as a changed flow
+/// may take its place meanwhile.
 struct ProcessorView {
-  const Instance* instance;
+  std::shared_ptr<const Instance> instance;
+  std::shared_ptr<const flow::Flow> flow;
+  const flow::Processor* definition;
   Instance::Status status;
   bool ready;
   Statistics statistics;
   bool ends_here;  ///< none of its outputs leads on
+  bool is_sink;
 };
 struct QueueView {
-  const engine::Connection* connection;
+  std::shared_ptr<const flow::Flow> flow;
+  const flow::Connection* definition;
   std::uint64_t count;
   std::uint64_t bytes;
   std::uint64_t held;
@@ -48,13 +53,15 @@ View look(const engine::Engine& engine) {
     view.processors.reserve(instances.size());
     for (const auto& instance : instances) {
       const auto& outputs = instance->outputs;
-      view.processors.push_back({instance.get(), instance->status, instance->not_ready().empty(), instance->statistics,
-                                 std::all_of(outputs.begin(), outputs.end(), [](auto& to) { return to.empty(); })});
+      view.processors.push_back({instance, instance->shared_flow(), &instance->definition(), instance->status,
+                                 instance->not_ready().empty(), instance->statistics,
+                                 std::all_of(outputs.begin(), outputs.end(), [](auto& to) { return to.empty(); }),
+                                 instance->is_sink()});
     }
     view.queues.reserve(connections.size());
     for (const auto& c : connections)
-      view.queues.push_back(
-          {c.get(), c->queued_count(), c->queued_bytes(), c->held_count(), c->retry_count(), c->oldest_born()});
+      view.queues.push_back({c->shared_flow(), &c->definition(), c->queued_count(), c->queued_bytes(), c->held_count(),
+                             c->retry_count(), c->oldest_born()});
     view.epochs = epochs;
   });
   return view;
@@ -66,7 +73,7 @@ void per_processor(Exposition& out, const View& view, std::string_view name, Met
                    Value value) {
   out.begin({name, type, "flow, processor", help});
   for (const auto& p : view.processors) {
-    out.labels({{"flow", p.instance->flow_definition().name}, {"processor", p.instance->definition().name}});
+    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
     out.sample(value(p));
   }
 }
@@ -77,7 +84,7 @@ void per_consumer(Exposition& out, const View& view, std::string_view name, std:
   out.begin({name, counter, "flow, processor", help});
   for (const auto& p : view.processors) {
     if (p.instance->is_source()) continue;
-    out.labels({{"flow", p.instance->flow_definition().name}, {"processor", p.instance->definition().name}});
+    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
     out.sample(value(p));
   }
 }
@@ -86,11 +93,10 @@ template <class Value>
 void per_relationship(Exposition& out, const View& view, std::string_view name, std::string_view help, Value value) {
   out.begin({name, counter, "flow, processor, relationship", help});
   for (const auto& p : view.processors) {
-    const auto& names = p.instance->definition().relationships;
+    const auto& names = p.definition->relationships;
     for (std::size_t r = 0; r < names.size() && r < p.statistics.out.size(); ++r) {
-      out.labels({{"flow", p.instance->flow_definition().name},
-                  {"processor", p.instance->definition().name},
-                  {"relationship", names[r]}});
+      out.labels(
+          {{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}, {"relationship", names[r]}});
       out.sample(value(p.statistics.out[r]));
     }
   }
@@ -100,11 +106,11 @@ template <class Value>
 void per_queue(Exposition& out, const View& view, std::string_view name, std::string_view help, Value value) {
   out.begin({name, gauge, "flow, from, relationship, to", help});
   for (const auto& queue : view.queues) {
-    const auto& from = *queue.connection->from;
-    out.labels({{"flow", from.flow_definition().name},
-                {"from", from.definition().name},
-                {"relationship", from.definition().relationships[queue.connection->definition().relationship]},
-                {"to", queue.connection->to->definition().name}});
+    const auto& from = queue.flow->processors[queue.definition->from];
+    out.labels({{"flow", queue.flow->name},
+                {"from", from.name},
+                {"relationship", from.relationships[queue.definition->relationship]},
+                {"to", queue.flow->processors[queue.definition->to].name}});
     out.sample(value(queue));
   }
 }
@@ -122,11 +128,11 @@ void processors(Exposition& out, const View& view) {
       {"weir_processor_info", gauge, "flow, processor, type, role",
        "1; says of which type a processor is, and its role: source (data comes in), sink (it ends here) or step."});
   for (const auto& p : view.processors) {
-    out.labels({{"flow", p.instance->flow_definition().name},
-                {"processor", p.instance->definition().name},
-                {"type", weir::view(p.instance->definition().type->spec()->type)},
+    out.labels({{"flow", p.instance->flow_name()},
+                {"processor", p.instance->processor_name()},
+                {"type", weir::view(p.definition->type->spec()->type)},
                 {"role", p.instance->is_source() ? "source"
-                         : p.instance->is_sink() ? "sink"
+                         : p.is_sink             ? "sink"
                                                  : "step"}});
     out.sample(std::uint64_t{1});
   }
@@ -141,9 +147,7 @@ void processors(Exposition& out, const View& view) {
              "1 for the status that a processor is in, 0 for the others."});
   for (const auto& p : view.processors) {
     for (const auto& [status, name] : kStatus) {
-      out.labels({{"flow", p.instance->flow_definition().name},
-                  {"processor", p.instance->definition().name},
-                  {"status", name}});
+      out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}, {"status", name}});
       out.sample(std::uint64_t{p.status == status});
     }
   }
@@ -183,7 +187,7 @@ void processors(Exposition& out, const View& view) {
              "From the moment a FlowFile's first ancestor entered Weir to its end, at the processor where it ended."});
   for (const auto& p : view.processors) {
     if (p.statistics.latency_count == 0 && !p.ends_here) continue;
-    out.labels({{"flow", p.instance->flow_definition().name}, {"processor", p.instance->definition().name}});
+    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
     out.histogram(engine::kLatencyBounds, p.statistics.latency_buckets, p.statistics.latency_count,
                   p.statistics.latency_sum);
   }
@@ -199,12 +203,12 @@ void queues(Exposition& out, const View& view, std::int64_t now) {
   per_queue(out, view, "weir_queue_retry_flowfiles", "FlowFiles put aside until they are tried again.",
             [](Q q) { return q.retry; });
   per_queue(out, view, "weir_queue_limit_flowfiles", "The threshold on FlowFiles (max_count); 0: none.",
-            [](Q q) { return q.connection->definition().queue.max_count; });
+            [](Q q) { return q.definition->queue.max_count; });
   per_queue(out, view, "weir_queue_limit_bytes", "The threshold on bytes (max_bytes); 0: none.",
-            [](Q q) { return q.connection->definition().queue.max_bytes; });
+            [](Q q) { return q.definition->queue.max_bytes; });
   per_queue(out, view, "weir_queue_fullness_ratio",
             "How near a queue is to its nearer threshold; from 1 on, its producer waits.", [](Q q) {
-              const auto& limits = q.connection->definition().queue;
+              const auto& limits = q.definition->queue;
               const auto of = [](std::uint64_t part, std::uint64_t whole) {
                 return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
               };
@@ -235,9 +239,9 @@ void made_by_processors(Exposition& out, const View& view) {
           continue;
         }
         auto& family = families.try_emplace(name, Made{type, metric.help, {}}).first->second;
-        const bool taken = !family.samples.empty() && family.samples.back().first == p.instance;
+        const bool taken = !family.samples.empty() && family.samples.back().first == p.instance.get();
         if (family.type == type && !taken) {
-          family.samples.emplace_back(p.instance, metric.value());
+          family.samples.emplace_back(p.instance.get(), metric.value());
           return;
         }
         name += '_';
@@ -247,7 +251,7 @@ void made_by_processors(Exposition& out, const View& view) {
   for (const auto& [name, family] : families) {
     out.begin({name, family.type, "flow, processor", family.help});
     for (const auto& [instance, value] : family.samples) {
-      out.labels({{"flow", instance->flow_definition().name}, {"processor", instance->definition().name}});
+      out.labels({{"flow", instance->flow_name()}, {"processor", instance->processor_name()}});
       out.sample(value);
     }
   }

@@ -58,7 +58,7 @@ const char* name_of(Instance::Status status) {
 ProcessorSnapshot snapshot_of(const Instance& instance) {
   ProcessorSnapshot snapshot;
   const auto& statistics = instance.statistics;
-  snapshot.flow = &instance.flow_definition();
+  snapshot.flow = instance.shared_flow();
   snapshot.definition = &instance.definition();
   snapshot.status = instance.status;
   snapshot.source = instance.is_source();
@@ -82,7 +82,7 @@ ProcessorSnapshot snapshot_of(const Instance& instance) {
 
 ConnectionSnapshot snapshot_of(const engine::Connection& connection) {
   ConnectionSnapshot snapshot;
-  snapshot.flow = &connection.from->flow_definition();
+  snapshot.flow = connection.shared_flow();
   snapshot.definition = &connection.definition();
   snapshot.queued = connection.queued_count();
   snapshot.bytes = connection.queued_bytes();

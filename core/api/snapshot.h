@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,8 @@
 namespace weir::api {
 
 struct ProcessorSnapshot {
-  const flow::Flow* flow = nullptr;
-  const flow::Processor* definition = nullptr;  ///< both live as long as the engine
+  std::shared_ptr<const flow::Flow> flow;
+  const flow::Processor* definition = nullptr;  ///< of the flow
   engine::Instance::Status status = engine::Instance::Status::starting;
   bool source = false;
   bool ready = false;
@@ -32,8 +33,8 @@ struct ProcessorSnapshot {
 };
 
 struct ConnectionSnapshot {
-  const flow::Flow* flow = nullptr;
-  const flow::Connection* definition = nullptr;
+  std::shared_ptr<const flow::Flow> flow;
+  const flow::Connection* definition = nullptr;  ///< of the flow
   std::uint64_t queued = 0, bytes = 0, held = 0, retry = 0, next = 0, cursor = 0;
   bool full = false;
   std::int64_t oldest = 0;

@@ -104,7 +104,7 @@ bool Engine::drained() const {
   return std::none_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
     if (instance->is_source() || instance->status != Instance::Status::running) return false;
     if (instance->active != 0) return true;
-    if (instance->not_before > now || instance->next_scheduled > now) return false;
+    if (instance->paused || instance->not_before > now || instance->next_scheduled > now) return false;
     return std::any_of(instance->inputs.begin(), instance->inputs.end(), [&](const Connection* input) {
       return input->available(now, instance->definition().strict_order);
     });

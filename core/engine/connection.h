@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/session.h"
@@ -82,11 +83,19 @@ class Connection {
     bool in_flight = false;
   };
 
-  Connection(std::uint32_t number, const flow::Connection& definition) : number_(number), definition_(&definition) {}
+  Connection(std::uint32_t number, std::shared_ptr<const flow::Flow> flow, const flow::Connection& definition)
+      : number_(number), flow_(std::move(flow)), definition_(&definition) {}
 
   std::uint32_t number() const { return number_; }
   const std::string& id() const { return definition_->id; }
   const flow::Connection& definition() const { return *definition_; }
+  /// The flow that the definition is of: the processors it names are that one's.
+  const std::shared_ptr<const flow::Flow>& shared_flow() const { return flow_; }
+  /// Is the same connection in another version of its flow.
+  void redefine(std::shared_ptr<const flow::Flow> flow, const flow::Connection& definition) {
+    definition_ = &definition;
+    flow_ = std::move(flow);
+  }
 
   Instance* from = nullptr;
   Instance* to = nullptr;
@@ -181,6 +190,7 @@ class Connection {
   void split(std::uint64_t sequence);
 
   const std::uint32_t number_;
+  std::shared_ptr<const flow::Flow> flow_;
   const flow::Connection* definition_;
   std::deque<Segment> segments_;                 ///< from the cursor on
   std::deque<store::Segment> fresh_;             ///< not yet durable, and something in it is alive

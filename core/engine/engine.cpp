@@ -18,15 +18,24 @@ namespace {
 constexpr std::size_t kBulletinsKept = 1'000;
 constexpr auto kStopPatience = std::chrono::seconds(10);
 
+Flows borrowed(const std::vector<flow::Flow>& flows) {
+  Flows result;
+  for (const auto& flow : flows) result.emplace_back(std::shared_ptr<const flow::Flow>(), &flow);
+  return result;
+}
+
 }  // namespace
 
 Engine::Engine(const std::vector<flow::Flow>& flows, store::Store& store, Options options)
-    : flows_(flows),
-      store_(store),
+    : Engine(borrowed(flows), store, std::move(options)) {}
+
+Engine::Engine(Flows flows, store::Store& store, Options options)
+    : store_(store),
       options_(std::move(options)),
       virtual_clock_(options_.clock),
       clock_(virtual_clock_ != nullptr ? static_cast<const Clock*>(virtual_clock_) : &real_clock_),
-      quality_(*clock_) {
+      quality_(*clock_),
+      flows_(std::move(flows)) {
   const auto workers = options_.workers != 0 ? options_.workers : std::max(2U, std::thread::hardware_concurrency());
   executor_ = std::make_unique<Executor>(workers);
   epochs_.buckets.resize(std::size(kLatencyBounds));
@@ -40,7 +49,8 @@ Engine::~Engine() {
 
 void Engine::wire() {
   std::map<std::string, store::RecoveredConnection> recovered;
-  for (const auto& flow : flows_) {
+  for (const auto& each : flows_) {
+    const auto& flow = *each;
     for (const auto& processor : flow.processors) {
       if (processor.renamed_from.empty()) continue;
       store_.rename_processor(flow.name + "/" + processor.renamed_from, flow.name + "/" + processor.name);
@@ -56,11 +66,12 @@ void Engine::wire() {
     }
   }
   for (auto& connection : store_.connections()) recovered.emplace(connection.id, std::move(connection));
-  for (const auto& flow : flows_) {
+  for (const auto& each : flows_) {
+    const auto& flow = *each;
     const auto base = instances_.size();
     for (const auto& processor : flow.processors) {
       const auto number = store_.processor_number(flow.name + "/" + processor.name);
-      auto& instance = instances_.emplace_back(std::make_unique<Instance>(*this, flow, processor, number));
+      auto& instance = instances_.emplace_back(std::make_shared<Instance>(*this, each, processor, number));
       for (auto& [key, value] : store_.state(number)) instance->state.emplace(key, value);
       if (instance->is_source())
         store_.retain(number,
@@ -68,8 +79,8 @@ void Engine::wire() {
       executor_->add(*instance);
     }
     for (const auto& definition : flow.connections) {
-      auto& connection =
-          connections_.emplace_back(std::make_unique<Connection>(store_.connection_number(definition.id), definition));
+      auto& connection = connections_.emplace_back(
+          std::make_shared<Connection>(store_.connection_number(definition.id), each, definition));
       connection->from = instances_[base + definition.from].get();
       connection->to = instances_[base + definition.to].get();
       connection->durable_only = connection->to->definition().exactly_once && !options_.lane;
@@ -153,6 +164,7 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
   }
   const Lock lock(mutex_);
   instance.in_start = false;
+  quiet_.notify_all();
   if (instance.start_number != number) return go_on_stopping(instance);
   if (!created) return;
   if (status == abi::Status::ok) {
@@ -177,12 +189,14 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
   }
 }
 
+void Engine::report_orphan(const store::RecoveredConnection& orphan) {
+  report(nullptr, abi::Level::warning,
+         "connection " + orphan.id + " is in no flow any more and keeps " +
+             std::to_string(orphan.next - orphan.cursor) + " queued FlowFiles; they flow on if it comes back");
+}
+
 void Engine::start() {
-  for (const auto& orphan : orphans_) {
-    report(nullptr, abi::Level::warning,
-           "connection " + orphan.id + " is in no flow any more and keeps " +
-               std::to_string(orphan.next - orphan.cursor) + " queued FlowFiles; they flow on if it comes back");
-  }
+  for (const auto& orphan : orphans_) report_orphan(orphan);
   for (auto& instance : instances_) {
     const bool stays_stopped = !instance->stopped_by.empty();
     if (stays_stopped) report(instance.get(), abi::Level::info, "stays stopped: by " + instance->stopped_by);
@@ -215,6 +229,8 @@ void Engine::stop() {
   if (stopped_) return;
   stopped_ = stopping_ = true;
   timer_changed_.notify_all();
+  quiet_.notify_all();
+  quiet_.wait(lock, [&] { return !applying_; });  // it gives up as soon as it sees that
   quiet_.wait_for(lock, kStopPatience, [&] { return active_ == 0; });
   if (started_ && fatal_.empty() && !options_.lane) {
     if (std::any_of(instances_.begin(), instances_.end(), [](const auto& in) { return !in->held.empty(); }))
@@ -297,25 +313,22 @@ bool Engine::ready(std::string* why_not) const {
 }
 
 void Engine::inspect(
-    const std::function<void(const std::vector<std::unique_ptr<Instance>>&,
-                             const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const {
+    const std::function<void(const std::vector<std::shared_ptr<Instance>>&,
+                             const std::vector<std::shared_ptr<Connection>>&, const EpochStatistics&)>& visit) const {
   const Lock lock(mutex_);
   visit(instances_, connections_, epochs_);
 }
 
 std::uint64_t Engine::replay(const store::Place& place) {
-  // Connections stay what they are as long as the engine lives.
-  const auto found = std::find_if(connections_.begin(), connections_.end(),
-                                  [&](const auto& each) { return each->id() == place.connection; });
-  if (found == connections_.end()) {
-    std::vector<std::string> known;
-    for (const auto& connection : connections_) known.push_back(connection->id());
-    throw std::invalid_argument(store::unknown_name("connection", place.connection, known));
-  }
-  auto& connection = **found;
+  Lock lock(mutex_);
+  const auto found = connection_of(place.connection);
+  auto& connection = *found;
+  if (applying_) throw std::runtime_error("a changed flow is being applied: try again when that is done");
+  const Operating operating(*this, lock);
+  lock.unlock();
   const store::Replay replay{connection.number(), connection.from->number(), place.sequence,
                              store_.retained(connection.number(), place.sequence)};
-  Lock lock(mutex_);
+  lock.lock();
   if (!started_ || stopping_ || !fatal_.empty()) throw std::runtime_error("Weir is stopping: nothing is replayed");
   const auto as = connection.push(replay.batch, 0, 1, replay.batch->items.at(0).size);
   if (options_.tap) options_.tap(connection, *replay.batch, 0, 1);
@@ -327,6 +340,16 @@ std::uint64_t Engine::replay(const store::Place& place) {
   if (connection.durable_next() <= as)
     throw std::runtime_error("Weir stopped before the replay was durable: it is not known to have happened");
   return as;
+}
+
+std::vector<store::RecoveredConnection> Engine::orphans() const {
+  const Lock lock(mutex_);
+  return orphans_;
+}
+
+Flows Engine::flows() const {
+  const Lock lock(mutex_);
+  return flows_;
 }
 
 std::vector<Bulletin> Engine::bulletins(std::uint64_t after_id) const {
@@ -352,8 +375,8 @@ void Engine::report(const Instance* instance, abi::Level level, std::string mess
   bulletin.time = clock_->now();
   bulletin.level = level;
   if (instance != nullptr) {
-    bulletin.flow = instance->flow_definition().name;
-    bulletin.processor = instance->definition().name;
+    bulletin.flow = instance->flow_name();
+    bulletin.processor = instance->processor_name();
   }
   bulletin.message = message;
   bulletins_.push_back(std::move(bulletin));

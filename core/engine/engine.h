@@ -9,7 +9,7 @@
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
 //   operate.cpp    start and stop of a processor    queue.cpp      an operator at queues and state
-//   lane.cpp       rounds of a lane
+//   lane.cpp       rounds of a lane                 apply.cpp      a changed flow, while it runs
 //   test_control.cpp  what a test does: time, input
 
 #include <atomic>
@@ -68,6 +68,25 @@ class NotNow : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A changed flow could not be applied; what ran before runs on. The message says why.
+class NotApplied : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The flows of an engine. They are never changed: a changed one is another.
+using Flows = std::vector<std::shared_ptr<const flow::Flow>>;
+
+struct ApplyOptions {
+  std::string who;  ///< for bulletins
+  /// For the sessions under way to end, and then again for what is new to start. A start that takes longer is taken
+  /// to be waiting for its far side.
+  Duration patience = std::chrono::seconds(30);
+  /// Called when all that is new has started and before any data flows; if it throws, nothing is applied. For what has
+  /// to be so exactly if the flow was applied, such as the flow's file.
+  std::function<void()> keep;
+};
+
 enum class Operation { start, stop, run_once };
 
 /// What a queue has, oldest first.
@@ -116,7 +135,9 @@ struct EpochStatistics {
 
 class Engine {
  public:
-  /// The flows and the store outlive the engine.
+  /// The store outlives the engine.
+  Engine(Flows flows, store::Store& store, Options options);
+  /// The flows outlive the engine, too.
   Engine(const std::vector<flow::Flow>& flows, store::Store& store, Options options);
   ~Engine();
   Engine(const Engine&) = delete;
@@ -150,14 +171,28 @@ class Engine {
 
   /// Calls `visit` under the lock: for metrics and status. Must be quick.
   void inspect(
-      const std::function<void(const std::vector<std::unique_ptr<Instance>>&,
-                               const std::vector<std::unique_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
+      const std::function<void(const std::vector<std::shared_ptr<Instance>>&,
+                               const std::vector<std::shared_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
   std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
   /// Has `listener` called at each bulletin from now on, under the lock: quick, and without a call to the engine.
   /// Empty: nobody.
   void on_bulletin(std::function<void()> listener);
   /// Durable connections with data in them that no flow has now.
-  const std::vector<store::RecoveredConnection>& orphans() const { return orphans_; }
+  std::vector<store::RecoveredConnection> orphans() const;
+
+  // A changed flow, while it runs (apply.cpp). From any thread but a processor's; one at a time, another throws NotNow.
+
+  /// The flows that run.
+  Flows flows() const;
+  /// Runs `flows` in place of those that ran: stops and starts only the processors that differ (flow::compare), and
+  /// keeps all queues and states. Returns when what is new has started, or waits for its far side, and all is in force;
+  /// nothing has flowed through it before. Throws NotApplied when something that is new does not start, or what has to
+  /// stop does not in time: then all is as it was. Throws NotNow while Weir starts or stops, and in batch mode.
+  void apply(Flows flows, const ApplyOptions& options);
+  /// The same for one whole flow: `flow` comes, or takes the place of the one with its name; or that flow goes. What is
+  /// queued there stays on disk, and flows on if the flow comes back.
+  void add(std::shared_ptr<const flow::Flow> flow, const ApplyOptions& options);
+  void remove(const std::string& flow, const ApplyOptions& options);
 
   /// Queues a FlowFile that left a source again, as a new one, with a REPLAY event; returns its sequence, which is
   /// durable. Any thread but a processor's; takes as long as an epoch. Throws std::invalid_argument (no flow has this
@@ -213,12 +248,32 @@ class Engine {
     bool operator>(const Timer& other) const { return when > other.when; }
   };
 
+  struct Graph;
+  struct Applying;
+  /// An operator's work on the graph, which does not change as long as it lasts.
+  class Operating {
+   public:
+    /// `lock` is the engine's, and held.
+    Operating(Engine& engine, Lock& lock) : engine_(engine), lock_(lock) { ++engine_.operators_; }
+    ~Operating() {
+      if (!lock_.owns_lock()) lock_.lock();
+      if (--engine_.operators_ == 0) engine_.quiet_.notify_all();
+    }
+    Operating(const Operating&) = delete;
+    Operating& operator=(const Operating&) = delete;
+
+   private:
+    Engine& engine_;
+    Lock& lock_;
+  };
+
   // engine.cpp
   void wire();
   void find_components();
   bool create(Instance& instance);
   void start_processor(Instance& instance, std::uint64_t number);
   void fail(std::string message);
+  void report_orphan(const store::RecoveredConnection& orphan);
   bool all_flushed() const;
   bool nothing_will_run() const;
   bool everything_ended() const;
@@ -252,15 +307,29 @@ class Engine {
 
   // operate.cpp
   void recover_stops();
-  Instance& instance_of(const std::string& flow, const std::string& processor);
+  void recover_stop(Instance& instance, const std::map<std::string, std::string>& stops);
+  std::shared_ptr<Instance> instance_of(const std::string& flow, const std::string& processor) const;
   void begin_start(Instance& instance);
   void begin_stop(Instance& instance);
   void go_on_stopping(Instance& instance);
   void end_stops();
   void destroy_processor(Instance& instance, abi::Processor* processor);
 
+  // apply.cpp
+  Graph present() const;
+  Graph wanted(const Graph& now, Flows flows, Applying& change);
+  void install(const Graph& graph);
+  void forget(Instance& instance);
+  void wait_quiesced(Applying& change, Lock& lock);
+  std::string start_new(Applying& change, Lock& lock);
+  void resume_unchanged(Applying& change);
+  void roll_back_graph(Applying& change, const Graph& before, Lock& lock);
+  void put_in_force(Applying& change);
+  void change_flows(const std::function<Flows(Flows)>& next, const ApplyOptions& options);
+  void check_going_on() const;
+
   // queue.cpp
-  Connection& connection_of(const std::string& id);
+  std::shared_ptr<Connection> connection_of(const std::string& id) const;
   void check_up() const;
   void wait_durable(Lock& lock);
   SessionInput input_of(Instance& instance, const Connection& connection, Taken& taken) const;
@@ -298,7 +367,6 @@ class Engine {
   void made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,
                     Lock& lock);
 
-  const std::vector<flow::Flow>& flows_;
   store::Store& store_;
   const Options options_;
   RealClock real_clock_;
@@ -307,8 +375,9 @@ class Engine {
   QualityLedgers quality_;
 
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Instance>> instances_;
-  std::vector<std::unique_ptr<Connection>> connections_;
+  Flows flows_;
+  std::vector<std::shared_ptr<Instance>> instances_;  ///< shared with who looked one up, and applies a changed flow
+  std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<store::RecoveredConnection> orphans_;
   std::vector<store::LineageRow> lineage_;
   std::vector<store::RetainedBatch> retained_;
@@ -357,6 +426,8 @@ class Engine {
   StateChanges stop_changes_;          ///< of that, since the last cut
   bool up_ = false;                    ///< start() is through
   bool round_begun_ = false;           ///< of a lane: its source has put something out
+  bool applying_ = false;              ///< a changed flow is being applied
+  std::uint32_t operators_ = 0;        ///< see Operating
   std::string fatal_;                  ///< the store is not to be written any more
   std::string batch_failure_;          ///< batch mode cannot end well, but what was done is kept
 };

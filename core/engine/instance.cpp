@@ -1,6 +1,8 @@
 #include "engine/instance.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "engine/engine.h"
 #include "engine/lane.h"
@@ -12,8 +14,16 @@
 
 namespace weir::engine {
 
-Instance::Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number)
-    : engine_(engine), flow_(flow), definition_(definition), number_(number), flags_(definition.type->spec()->flags) {
+Instance::Instance(Engine& engine, std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition,
+                   std::uint32_t number)
+    : engine_(engine),
+      flows_{std::move(flow)},
+      flow_(flows_.back().get()),
+      definition_(&definition),
+      flow_name_(flows_.back()->name),
+      name_(definition.name),
+      number_(number),
+      flags_(definition.type->spec()->flags) {
   outputs.resize(definition.relationships.size());
   routed.resize(definition.relationships.size());
   statistics.out.resize(definition.relationships.size());
@@ -26,7 +36,7 @@ Instance::~Instance() {
 
 bool Instance::is_sink() const {
   for (std::size_t r = 0; r < outputs.size(); ++r) {
-    if (!outputs[r].empty() && definition_.relationships[r] != "failure") return false;
+    if (!outputs[r].empty() && definition().relationships[r] != "failure") return false;
   }
   return !is_source();
 }
@@ -34,7 +44,7 @@ bool Instance::is_sink() const {
 abi::Text Instance::folder() {
   const std::lock_guard lock(mutex_);
   if (folder_.empty()) {
-    const auto path = engine_.options().data / "processors" / flow_.name / definition_.name;
+    const auto path = engine_.options().data / "processors" / flow_name_ / name_;
     std::filesystem::create_directories(path);
     folder_ = path.string();
   }
@@ -52,7 +62,7 @@ abi::Input Instance::input(std::uint32_t index) const {
 }
 
 std::uint32_t Instance::relationship(abi::Text name) const {
-  const auto& names = definition_.relationships;
+  const auto& names = definition().relationships;
   for (std::uint32_t i = 0; i < names.size(); ++i) {
     if (names[i] == view(name)) return i;
   }
@@ -72,11 +82,11 @@ void Instance::wake() {
 }
 
 void Instance::log(abi::Level level, abi::Text message) {
-  log_line(level, this, flow::masked(std::string(view(message)), flow_.secrets));
+  log_line(level, this, flow::masked(std::string(view(message)), flow_definition().secrets));
 }
 
 void Instance::bulletin(abi::Level level, abi::Text message) {
-  engine_.report(this, level, flow::masked(std::string(view(message)), flow_.secrets));
+  engine_.report(this, level, flow::masked(std::string(view(message)), flow_definition().secrets));
 }
 
 abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
@@ -90,38 +100,67 @@ abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
 void* Instance::interface(const char* name) {
   const std::lock_guard lock(mutex_);
   if (std::string_view(name) == abi::kRecordInterface) {
-    if (!record_ && definition_.input_record) record_ = std::make_unique<sql::DeclaredRecord>(definition_.input_record);
+    if (!record_ && definition().input_record)
+      record_ = std::make_unique<sql::DeclaredRecord>(definition().input_record);
     return record_.get();
   }
   if (std::string_view(name) == abi::kEmittedRecordInterface) {
-    if (!emitted_ && definition_.output_record)
-      emitted_ = std::make_unique<sql::EmittedRecord>(definition_.output_record);
+    if (!emitted_ && definition().output_record)
+      emitted_ = std::make_unique<sql::EmittedRecord>(definition().output_record);
     return emitted_.get();
   }
   if (std::string_view(name) == abi::kLaneInterface) return static_cast<abi::Lane*>(engine_.options().lane.get());
   if (std::string_view(name) == abi::kLanesInterface)
-    return flow_.is_member && engine_.options().lanes ? engine_.options().lanes(flow_.name) : nullptr;
+    return flow_definition().is_member && engine_.options().lanes ? engine_.options().lanes(flow_name_) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) == abi::kQualityInterface)
-    return static_cast<abi::Quality*>(&engine_.quality().of(flow_.name, definition_.name));
+    return static_cast<abi::Quality*>(&engine_.quality().of(flow_name_, name_));
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
-  if (!sql_) sql_ = sql::make_sql(definition_.input_record, [this] { return engine_.now(); }, database_tables());
+  if (!sql_) sql_ = sql::make_sql(definition().input_record, [this] { return engine_.now(); }, database_tables());
   return sql_.get();
 }
 
 std::shared_ptr<sql::DatabaseTables> Instance::database_tables() {
-  if (definition_.tables.empty()) return nullptr;
+  if (definition().tables.empty()) return nullptr;
   sql::TableReports reports;
   reports.bulletin = [this](abi::Level level, std::string_view message) { bulletin(level, to_text(message)); };
   reports.metric = [this](const std::string& name, const std::string& help, bool counter) {
     return metric(to_text(name), to_text(help), counter);
   };
-  return std::make_shared<sql::DatabaseTables>(definition_.tables, std::move(reports));
+  return std::make_shared<sql::DatabaseTables>(definition().tables, std::move(reports));
 }
 
 void Instance::waits_for(abi::Text what) {
   const std::lock_guard lock(mutex_);
-  waits_for_ = flow::masked(std::string(view(what)), flow_.secrets);
+  waits_for_ = flow::masked(std::string(view(what)), flow_definition().secrets);
+}
+
+void Instance::redefine(std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition) {
+  if (flow != flows_.back()) flows_.push_back(std::move(flow));
+  flow_.store(flows_.back().get(), std::memory_order_release);
+  definition_.store(&definition, std::memory_order_release);
+  if (active == 0 && !in_start) flows_.erase(flows_.begin(), flows_.end() - 1);
+}
+
+void Instance::inherit(Instance& from) {
+  state.swap(from.state);
+  changed_state.swap(from.changed_state);
+  stopped_by = from.stopped_by;
+  stopped_at = from.stopped_at;
+  auto& theirs = from.statistics;
+  auto out = std::move(theirs.out);
+  auto mine = std::move(statistics.out);
+  statistics = theirs;
+  const auto& names = definition().relationships;
+  const auto& before = from.definition().relationships;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto at = std::find(before.begin(), before.end(), names[i]) - before.begin();
+    if (static_cast<std::size_t>(at) < out.size()) mine[i] = out[static_cast<std::size_t>(at)];
+  }
+  statistics.out = std::move(mine);
+  theirs.out = std::move(out);
+  const std::scoped_lock lock(mutex_, from.mutex_);
+  metrics_.swap(from.metrics_);
 }
 
 void Instance::forget_run() {

@@ -68,21 +68,28 @@ class InstanceMetric final : public abi::Metric {
   std::atomic<double> value_{0};
 };
 
-class Instance final : public abi::Context, private abi::Readiness {
+class Instance final : public abi::Context, private abi::Readiness, public std::enable_shared_from_this<Instance> {
  public:
   enum class Status { starting, running, stopping, misconfigured, stopped, finished };
 
-  Instance(Engine& engine, const flow::Flow& flow, const flow::Processor& definition, std::uint32_t number);
+  Instance(Engine& engine, std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition,
+           std::uint32_t number);
   ~Instance();
 
-  const flow::Processor& definition() const { return definition_; }
-  const flow::Flow& flow_definition() const { return flow_; }
+  /// Both are those of the flow as it is now. What was got without the engine's lock stays what it is as long as a
+  /// session, or the start, in which it was got.
+  const flow::Processor& definition() const { return *definition_.load(std::memory_order_acquire); }
+  const flow::Flow& flow_definition() const { return *flow_.load(std::memory_order_acquire); }
+  /// The flow, for who wants to keep it. With the engine's lock.
+  const std::shared_ptr<const flow::Flow>& shared_flow() const { return flows_.back(); }
+  const std::string& flow_name() const { return flow_name_; }
+  const std::string& processor_name() const { return name_; }
   std::uint32_t number() const { return number_; }
   bool is_source() const { return (flags_ & abi::kSource) != 0; }
   /// Nothing leads on from it but failures.
   bool is_sink() const;
   bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
-  std::string full_name() const { return flow_.name + "/" + definition_.name; }
+  std::string full_name() const { return flow_name_ + "/" + name_; }
 
   // What follows is guarded by the engine's lock, but for `processor`, which the running session uses alone.
   abi::Processor* processor = nullptr;
@@ -123,20 +130,21 @@ class Instance final : public abi::Context, private abi::Readiness {
   bool stop_flushed = false;       ///< of one that stops: was asked to flush
   std::uint64_t stop_cut = 0;      ///< all it did is in this cut; 0: something of it still runs
   std::uint64_t start_number = 0;  ///< a start under way that has another is not wanted any more
+  bool paused = false;             ///< while a changed flow is applied (apply.cpp): begins no session but flushes
 
   std::int64_t retain_credit = 0;  ///< of a source: bytes that may be retained now (see Engine::retain)
   std::chrono::steady_clock::time_point retain_credit_at{};
   Statistics statistics;
 
   // abi::Context, from any thread.
-  abi::Text flow() const override { return {flow_.name.data(), flow_.name.size()}; }
-  abi::Text name() const override { return {definition_.name.data(), definition_.name.size()}; }
+  abi::Text flow() const override { return {flow_name_.data(), flow_name_.size()}; }
+  abi::Text name() const override { return {name_.data(), name_.size()}; }
   abi::Text folder() override;
   abi::Text store_id() const override;
   std::uint32_t input_count() const override { return static_cast<std::uint32_t>(inputs.size()); }
   abi::Input input(std::uint32_t index) const override;
   std::uint32_t relationship(abi::Text name) const override;
-  bool exactly_once() const override { return definition_.exactly_once; }
+  bool exactly_once() const override { return definition().exactly_once; }
   bool until_idle() const override;
   std::int64_t now() const override;
   void wake() override;
@@ -145,6 +153,10 @@ class Instance final : public abi::Context, private abi::Readiness {
   abi::Metric* metric(abi::Text name, abi::Text help, bool counter) override;
   void* interface(const char* name) override;
 
+  /// Is the same processor in another version of its flow, where all that it works by is the same.
+  void redefine(std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition);
+  /// Takes over what a stopped one of the same number has and what is known of it: state, statistics, who stopped it.
+  void inherit(Instance& from);
   /// Is as it was before it ever ran, but for its state, its statistics, and what an operator asked for.
   void forget_run();
   /// What keeps it from its work, by its own account or the engine's; empty: nothing does. With the engine's lock.
@@ -157,8 +169,11 @@ class Instance final : public abi::Context, private abi::Readiness {
   std::shared_ptr<sql::DatabaseTables> database_tables();
 
   Engine& engine_;
-  const flow::Flow& flow_;
-  const flow::Processor& definition_;
+  std::vector<std::shared_ptr<const flow::Flow>> flows_;  ///< the last is in force; older ones may still be read
+  std::atomic<const flow::Flow*> flow_;
+  std::atomic<const flow::Processor*> definition_;
+  const std::string flow_name_;
+  const std::string name_;
   const std::uint32_t number_;
   const std::uint32_t flags_;  ///< of its spec
   std::string folder_;

@@ -115,10 +115,10 @@ void log_line(abi::Level level, const Instance* instance, std::string_view messa
   const auto spd = spdlog_level(level);
   if (!logger().should_log(spd)) return;
   if (g_format == LogFormat::json) {
-    const auto where = instance == nullptr ? std::string()
-                                           : fmt::format(R"("flow":"{}","processor":"{}",)",
-                                                         escaped(instance->flow_definition().name, true),
-                                                         escaped(instance->definition().name, true));
+    const auto where = instance == nullptr
+                           ? std::string()
+                           : fmt::format(R"("flow":"{}","processor":"{}",)", escaped(instance->flow_name(), true),
+                                         escaped(instance->processor_name(), true));
     logger().log(spd, R"({}"message":"{}")", where, escaped(message, true));
   } else {
     logger().log(spd, "{}{}", instance == nullptr ? std::string() : instance->full_name() + ": ",

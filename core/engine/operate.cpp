@@ -24,32 +24,35 @@ constexpr const char* kOperator = "@operator";
 
 void Engine::recover_stops() {
   operator_number_ = store_.processor_number(kOperator);
-  auto stops = store_.state(operator_number_);
-  for (auto& instance : instances_) {
-    const auto& definition = instance->definition();
-    for (const auto& name : {instance->full_name(), instance->flow_definition().name + "/" + definition.renamed_from}) {
-      const auto found = stops.find(name);
-      if (found == stops.end()) continue;
-      boost::system::error_code error;
-      const auto said = boost::json::parse(found->second, error);
-      instance->stopped_by = "somebody";
-      if (!error && said.is_object()) {
-        if (const auto* who = said.as_object().if_contains("who"); who != nullptr && who->is_string())
-          instance->stopped_by = std::string(who->as_string());
-        if (const auto* time = said.as_object().if_contains("time"); time != nullptr && time->is_int64())
-          instance->stopped_at = time->as_int64();
-      }
-      if (name == instance->full_name()) continue;
-      stop_changes_[name] = std::nullopt;  // it was renamed
-      stop_changes_[instance->full_name()] = found->second;
+  const auto stops = store_.state(operator_number_);
+  for (auto& instance : instances_) recover_stop(*instance, stops);
+}
+
+void Engine::recover_stop(Instance& instance, const std::map<std::string, std::string>& stops) {
+  const auto& definition = instance.definition();
+  for (const auto& name : {instance.full_name(), instance.flow_name() + "/" + definition.renamed_from}) {
+    const auto found = stops.find(name);
+    if (found == stops.end()) continue;
+    boost::system::error_code error;
+    const auto said = boost::json::parse(found->second, error);
+    instance.stopped_by = "somebody";
+    if (!error && said.is_object()) {
+      if (const auto* who = said.as_object().if_contains("who"); who != nullptr && who->is_string())
+        instance.stopped_by = std::string(who->as_string());
+      if (const auto* time = said.as_object().if_contains("time"); time != nullptr && time->is_int64())
+        instance.stopped_at = time->as_int64();
     }
+    if (name == instance.full_name()) continue;
+    stop_changes_[name] = std::nullopt;  // it was renamed
+    stop_changes_[instance.full_name()] = found->second;
   }
 }
 
-Instance& Engine::instance_of(const std::string& flow, const std::string& processor) {
+/// With the lock.
+std::shared_ptr<Instance> Engine::instance_of(const std::string& flow, const std::string& processor) const {
   std::vector<std::string> known;
-  for (auto& instance : instances_) {
-    if (instance->flow_definition().name == flow && instance->definition().name == processor) return *instance;
+  for (const auto& instance : instances_) {
+    if (instance->flow_name() == flow && instance->processor_name() == processor) return instance;
     known.push_back(instance->full_name());
   }
   throw std::invalid_argument(store::unknown_name("processor", flow + "/" + processor, known));
@@ -57,9 +60,11 @@ Instance& Engine::instance_of(const std::string& flow, const std::string& proces
 
 void Engine::operate(const std::string& flow, const std::string& processor, Operation operation, const std::string& who,
                      std::uint32_t flowfiles) {
-  auto& instance = instance_of(flow, processor);  // they stay what they are as long as the engine lives
   Lock lock(mutex_);
+  const auto found = instance_of(flow, processor);
+  auto& instance = *found;
   check_up();
+  const Operating operating(*this, lock);
   using Status = Instance::Status;
   const bool is_stopped = instance.status == Status::stopped;
   if (operation == Operation::stop) {

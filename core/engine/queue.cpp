@@ -40,10 +40,11 @@ abi::Item without_error(const abi::Item& item, store::Arena& arena) {
 
 }  // namespace
 
-Connection& Engine::connection_of(const std::string& id) {
+/// With the lock.
+std::shared_ptr<Connection> Engine::connection_of(const std::string& id) const {
   std::vector<std::string> known;
-  for (auto& connection : connections_) {
-    if (connection->id() == id) return *connection;
+  for (const auto& connection : connections_) {
+    if (connection->id() == id) return connection;
     known.push_back(connection->id());
   }
   throw std::invalid_argument(store::unknown_name("connection", id, known));
@@ -51,6 +52,7 @@ Connection& Engine::connection_of(const std::string& id) {
 
 void Engine::check_up() const {
   if (!up_ || stopping_ || !fatal_.empty()) throw NotNow("Weir is starting or stopping: try again when it runs");
+  if (applying_) throw NotNow("a changed flow is being applied: try again when that is done");
 }
 
 void Engine::wait_durable(Lock& lock) {
@@ -61,10 +63,12 @@ void Engine::wait_durable(Lock& lock) {
 }
 
 QueueListing Engine::queue(const std::string& id, std::uint64_t first, std::uint32_t limit) {
-  auto& connection = connection_of(id);
+  std::shared_ptr<Connection> found;
   QueueListing listing;
   {
     const Lock lock(mutex_);
+    found = connection_of(id);
+    const auto& connection = *found;
     listing.entries = connection.collect(first, limit + 1);
     for (const auto& held : connection.to->held) {
       if (held.connection != connection.number()) continue;
@@ -88,8 +92,7 @@ QueueListing Engine::queue(const std::string& id, std::uint64_t first, std::uint
       continue;
     }
     while (end < entries.size() && !entries[end].batch && entries[end].sequence == entries[end - 1].sequence + 1) ++end;
-    const auto batch =
-        store_.read(connection.number(), entries[begin].sequence, static_cast<std::uint32_t>(end - begin));
+    const auto batch = store_.read(found->number(), entries[begin].sequence, static_cast<std::uint32_t>(end - begin));
     for (auto i = begin; i < end; ++i) {
       entries[i].batch = batch;
       entries[i].index = static_cast<std::uint32_t>(i - begin);
@@ -99,7 +102,7 @@ QueueListing Engine::queue(const std::string& id, std::uint64_t first, std::uint
   }
   if (any_read) {  // what has left the queue meanwhile may have left the disk before it was read
     const Lock lock(mutex_);
-    std::erase_if(entries, [&](const QueueEntry& entry) { return !connection.alive(entry.sequence); });
+    std::erase_if(entries, [&](const QueueEntry& entry) { return !found->alive(entry.sequence); });
   }
   return listing;
 }
@@ -139,11 +142,13 @@ void Engine::settle_for_operator(Instance& instance, Connection& connection, con
 }
 
 std::uint64_t Engine::drop_queued(const std::string& id, std::uint64_t below, const std::string& who) {
-  auto& connection = connection_of(id);
-  auto& instance = *connection.to;
   const auto reason = "dropped by " + who;
   Lock lock(mutex_);
+  const auto found = connection_of(id);
+  auto& connection = *found;
+  auto& instance = *connection.to;
   check_up();
+  const Operating operating(*this, lock);
   if (instance.definition().exactly_once)
     throw NotNow(instance.full_name() +
                  " delivers exactly once and counts what it has seen of this queue: nothing may be taken out of it");
@@ -186,11 +191,13 @@ Connection* Engine::where_it_failed(const Connection& connection, const abi::Ite
 }
 
 Redriven Engine::redrive(const std::string& id, std::uint64_t limit, const std::string& who) {
-  auto& connection = connection_of(id);
-  auto& instance = *connection.to;
   Redriven result;
   Lock lock(mutex_);
+  const auto found = connection_of(id);
+  auto& connection = *found;
+  auto& instance = *connection.to;
   check_up();
+  const Operating operating(*this, lock);
   // So that nothing else is under way, and what leaves here and what arrives there is one epoch's.
   if (instance.status != Instance::Status::stopped)
     throw NotNow("stop " + instance.full_name() + " first: what waits for it can be sent back then");
@@ -270,9 +277,10 @@ std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std:
 
 StateListing Engine::state(const std::string& flow, const std::string& processor, const std::string& after,
                            std::uint32_t limit, std::size_t most_bytes) {
-  auto& instance = instance_of(flow, processor);
   StateListing listing;
   const Lock lock(mutex_);
+  const auto found = instance_of(flow, processor);
+  const auto& instance = *found;
   listing.total = instance.state.size();
   auto at = after.empty() ? instance.state.begin() : instance.state.upper_bound(after);
   for (; at != instance.state.end(); ++at) {
@@ -286,10 +294,12 @@ StateListing Engine::state(const std::string& flow, const std::string& processor
 }
 
 std::uint64_t Engine::clear_state(const std::string& flow, const std::string& processor, const std::string& who) {
-  auto& instance = instance_of(flow, processor);
   StateMap old;
   Lock lock(mutex_);
+  const auto found = instance_of(flow, processor);
+  auto& instance = *found;
   check_up();
+  const Operating operating(*this, lock);
   if (instance.status != Instance::Status::stopped)
     throw NotNow("stop " + instance.full_name() + " first: its state is its own while it runs");
   old.swap(instance.state);
@@ -306,9 +316,14 @@ std::uint64_t Engine::clear_state(const std::string& flow, const std::string& pr
 }
 
 void Engine::set_tap(const std::string& id, ConnectionTap tap) {
-  auto& connection = connection_of(id);
   const Lock lock(mutex_);
-  connection.tap = std::move(tap);
+  if (tap) {
+    connection_of(id)->tap = std::move(tap);
+    return;
+  }
+  for (auto& connection : connections_) {  // it may have left the flow since somebody began to watch
+    if (connection->id() == id) connection->tap = nullptr;
+  }
 }
 
 }  // namespace weir::engine

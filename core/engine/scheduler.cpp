@@ -61,7 +61,7 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   const bool alone = instance.active <= 1;
   const auto now = clock_->now();
   if (instance.flush_wanted && alone && (instance.not_before <= now || ends)) return Step{abi::Trigger::flush};
-  if (cut_is_next_) return std::nullopt;
+  if (cut_is_next_ || instance.paused) return std::nullopt;
   if (instance.once != 0 && (instance.once_done || !alone)) return std::nullopt;
   if (ends || !fatal_.empty() || instance.not_before > now) return std::nullopt;
   const bool waits = options_.lane && instance.is_source() && !lane_is_done(instance);
@@ -131,6 +131,7 @@ void Engine::work(Instance& instance) {
   if (instance.once_done && instance.active == 0 && instance.status == Instance::Status::running) begin_stop(instance);
   go_on_stopping(instance);
   if (options_.lane) end_round();
+  if (instance.paused && instance.active == 0) quiet_.notify_all();
   for (auto* ahead : std::exchange(run_ahead_, {})) {  // now it may not be any more
     ahead->is_ahead = false;
     consider(*ahead);

@@ -143,7 +143,10 @@ void EpochWriter::write_names(const NameChanges& names) {
 }
 
 void EpochWriter::write_connection(const ConnectionChange& change) {
-  const auto known = index_.find(change.connection);
+  const auto known = [&] {
+    const std::lock_guard lock(mutex_);  // names are given at any time
+    return index_.find(change.connection);
+  }();
   if (known == index_.end()) throw std::logic_error(fmt::format("connection {} has no name", change.connection));
   const auto& connection = known->second;
   auto end = connection.next;

@@ -187,12 +187,12 @@ class Store {
   virtual const std::string& id() const = 0;
   virtual std::uint64_t last_epoch() const = 0;
   /// Numbers for a connection or processor by name; the same after every start. Assigns one to a new name. A rename
-  /// keeps number, queue and state. Before the first write() only.
+  /// keeps number, queue and state, and is durable with the next epoch. Any thread.
   virtual std::uint32_t connection_number(const std::string& id) = 0;
   virtual std::uint32_t processor_number(const std::string& flow_and_name) = 0;
   virtual void rename_connection(const std::string& from, const std::string& to) = 0;
   virtual void rename_processor(const std::string& from, const std::string& to) = 0;
-  /// Every connection that the recovered epoch knows, in use by a flow or not.
+  /// Every connection that the last durable epoch knows, in use by a flow or not.
   virtual std::vector<RecoveredConnection> connections() = 0;
   virtual std::map<std::string, std::string> state(std::uint32_t processor) = 0;
 

@@ -139,6 +139,11 @@ FlowBuilder::FlowBuilder() {
   scripts().clear();
 }
 
+FlowBuilder& FlowBuilder::named(const std::string& name) {
+  flow_.name = name;
+  return *this;
+}
+
 FlowBuilder& FlowBuilder::processor(const std::string& name, const std::string& type,
                                     const std::function<void(flow::Processor&)>& change) {
   flow::Processor processor;

@@ -58,11 +58,14 @@ class TemporaryFolder {
 class FlowBuilder {
  public:
   FlowBuilder();
+  /// Of the flow; "test" unless said. Before anything is in it.
+  FlowBuilder& named(const std::string& name);
   FlowBuilder& processor(const std::string& name, const std::string& type,
                          const std::function<void(flow::Processor&)>& change = {});
   FlowBuilder& connect(const std::string& from, const std::string& relationship, const std::string& to,
                        flow::QueueOptions queue = {}, bool in_cycle = false);
   std::vector<flow::Flow> build() const { return {flow_}; }
+  std::shared_ptr<const flow::Flow> share() const { return std::make_shared<const flow::Flow>(flow_); }
 
  private:
   flow::Flow flow_;
