@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/access.h"
+#include "api/apply_pages.h"
 #include "api/audit.h"
 #include "api/catalogue.h"
 #include "api/catalogue_pages.h"
@@ -68,8 +69,10 @@ class WelcomeOutlet final : public Outlet {
 
 class Pages {
  public:
-  Pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage)
+  Pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage,
+        std::shared_ptr<FlowTexts> texts)
       : engine_(engine),
+        texts_(std::move(texts)),
         version_(std::move(version)),
         open_network_(open_network),
         metrics_(engine, version_),
@@ -89,6 +92,7 @@ class Pages {
     add_session_pages();
     add_flow_pages(router_, engine_, version_);
     add_control_pages(router_, engine_);
+    if (texts_) add_apply_pages(router_, *texts_);
     add_queue_pages(router_, engine_);
     add_provenance_pages(router_, engine_);
     add_quality_pages(router_, engine_.quality());
@@ -207,6 +211,7 @@ class Pages {
   }
 
   engine::Engine& engine_;
+  const std::shared_ptr<FlowTexts> texts_;
   const std::string version_;
   const bool open_network_;
   Metrics metrics_;
@@ -224,10 +229,10 @@ class Pages {
 
 }  // namespace
 
-Handler pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage) {
-  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network, lineage)](const Request& request) {
-    return pages->answer(request);
-  };
+Handler pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage,
+              std::shared_ptr<FlowTexts> texts) {
+  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network, lineage, std::move(texts))](
+             const Request& request) { return pages->answer(request); };
 }
 
 }  // namespace weir::api

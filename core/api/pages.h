@@ -1,8 +1,10 @@
 #pragma once
 // What the server answers: /metrics, /healthz, /readyz, and an index of them at /.
 
+#include <memory>
 #include <string>
 
+#include "api/flow_texts.h"
 #include "api/http.h"
 #include "api/lineage_poster.h"
 #include "engine/engine.h"
@@ -10,8 +12,9 @@
 namespace weir::api {
 
 /// The engine outlives the handler. `version` is Weir's own. `open_network`: it listens beyond this machine, so that
-/// who needs no token, because there are none, may read and no more. `lineage`: who is told what the flows do.
+/// who needs no token, because there are none, may read and no more. `lineage`: who is told what the flows do. `texts`:
+/// null where flows come from no files.
 Handler pages(engine::Engine& engine, std::string version, bool open_network = false,
-              const LineageOptions& lineage = {});
+              const LineageOptions& lineage = {}, std::shared_ptr<FlowTexts> texts = nullptr);
 
 }  // namespace weir::api

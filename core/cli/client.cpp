@@ -121,7 +121,8 @@ Client::Client(const Remote& remote) : token_(remote.token) {
         tls::library().client(authorities != nullptr && remote.authorities.empty() ? authorities : remote.authorities);
 }
 
-std::string Client::body_of(const std::string& method, const std::string& target, const std::string& body) {
+std::string Client::body_of(const std::string& method, const std::string& target, const std::string& body,
+                            unsigned* status) {
   Exchange exchange(host_, port_, tls_.get());
   http::request<http::string_body> request(http::string_to_verb(method), "/api/v1" + target, 11);
   const bool v6 = host_.find(':') != std::string::npos;
@@ -136,17 +137,29 @@ std::string Client::body_of(const std::string& method, const std::string& target
   exchange.run([&](auto done) {
     http::async_write(exchange.stream_, request, [done](auto error, std::size_t) { done(error); });
   });
-  exchange.run([&](auto done) {
-    http::async_read(exchange.stream_, exchange.buffer_, parser, [done](auto error, std::size_t) { done(error); });
-  });
+  boost::system::error_code broken;
+  exchange.run(
+      [&](auto done) {
+        http::async_read(exchange.stream_, exchange.buffer_, parser, [done](auto e, std::size_t) { done(e); });
+      },
+      broken, status != nullptr);
+  if (broken) throw std::runtime_error("the connection to Weir broke: " + broken.message());
   auto& response = parser.get();
-  if (response.result_int() >= 300) throw std::runtime_error(what_it_said(response.result_int(), response.body()));
+  if (status != nullptr) {
+    *status = response.result_int();
+  } else if (response.result_int() >= 300) {
+    throw std::runtime_error(what_it_said(response.result_int(), response.body()));
+  }
   return std::move(response.body());
 }
 
-json::value Client::ask(const std::string& method, const std::string& target, const std::string& body) {
+json::value Client::ask(const std::string& method, const std::string& target, const std::string& body,
+                        unsigned* status) {
+  const auto text = body_of(method, target, body, status);
   boost::system::error_code error;
-  auto value = json::parse(body_of(method, target, body), error);
+  auto value = json::parse(text, error);
+  if (status != nullptr && *status >= 300 && (error || !value.is_object()))
+    throw std::runtime_error(what_it_said(*status, text));
   if (error) throw std::runtime_error("what answers there is no Weir");
   return value;
 }
@@ -161,6 +174,10 @@ std::string Client::text(const std::string& target) {
 
 json::value Client::post(const std::string& target, const json::object& body) {
   return ask("POST", target, json::serialize(body));
+}
+
+json::value Client::post_patiently(const std::string& target, const json::object& body, unsigned& status) {
+  return ask("POST", target, json::serialize(body), &status);
 }
 
 void Client::listen(const std::string& target,

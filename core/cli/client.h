@@ -30,13 +30,18 @@ class Client {
   /// An answer that is no JSON, as it is.
   std::string text(const std::string& target);
   boost::json::value post(const std::string& target, const boost::json::object& body = {});
+  /// The same for what takes long, and whose refusals say more than an error: `status` is HTTP's.
+  boost::json::value post_patiently(const std::string& target, const boost::json::object& body, unsigned& status);
   /// Reads server-sent events until the server ends them, or `visit` returns false.
   void listen(const std::string& target,
               const std::function<bool(std::string_view event, std::string_view data)>& visit);
 
  private:
-  std::string body_of(const std::string& method, const std::string& target, const std::string& body);
-  boost::json::value ask(const std::string& method, const std::string& target, const std::string& body);
+  /// `status`: HTTP's; without it, what is no success is thrown.
+  std::string body_of(const std::string& method, const std::string& target, const std::string& body,
+                      unsigned* status = nullptr);
+  boost::json::value ask(const std::string& method, const std::string& target, const std::string& body,
+                         unsigned* status = nullptr);
 
   std::string host_;
   std::string port_;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/access.h"
+#include "cli/apply.h"
 #include "cli/client.h"
 
 namespace weir::cli {
@@ -386,6 +387,17 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   audit_command->add_option("--who", options->name, "Only this token's");
   limited(audit_command);
   as_json(audit_command);
+  const auto change = std::make_shared<ApplyCommand>();
+  auto* apply_command =
+      verb(app, "apply", "Put a changed flow file in the place of the flow that runs", [options, change] {
+        change->remote = options->remote;
+        change->json = options->json;
+        return apply(*change);
+      });
+  remote(apply_command)->add_option("flow", change->file, "The flow file")->required();
+  apply_command->add_flag("--dry-run", change->dry_run, "Only show what would change");
+  apply_command->add_flag("--yes", change->yes, "Do not ask");
+  as_json(apply_command);
   auto* token = app.add_subcommand("token", "Who may call the API of a Weir on this data directory");
   token->require_subcommand(1);
   const auto on_data = [options](CLI::App* command) {

@@ -17,6 +17,7 @@
 
 #include "api/access.h"
 #include "api/assets.h"
+#include "api/flow_texts.h"
 #include "api/live.h"
 #include "api/pages.h"
 #include "api/server.h"
@@ -36,15 +37,65 @@ namespace {
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kWrong = 2;
+constexpr std::uint64_t kLargestBody = 512 * KiB;  ///< a flow's text, as JSON
 
-/// Ends the run on SIGINT or SIGTERM. Signals are blocked in every thread and taken by this one; a second one ends the
-/// process at once, which loses nothing that was acknowledged.
+/// Reads the flow files again when it is asked to, on a thread of its own: it takes as long as processors take to stop
+/// and to start.
+class Reloading {
+ public:
+  Reloading() = default;
+  ~Reloading() { end(); }
+  Reloading(const Reloading&) = delete;
+  Reloading& operator=(const Reloading&) = delete;
+  void begin(api::FlowTexts& texts) {
+    thread_ = std::thread([this, &texts] { loop(texts); });
+  }
+  /// When the engine has stopped: one under way gives up then.
+  void end() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  void ask() {
+    const std::lock_guard lock(mutex_);
+    asked_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  void loop(api::FlowTexts& texts) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return asked_ || over_; });
+      if (over_) return;
+      asked_ = false;
+      lock.unlock();
+      const bool done = texts.reload("SIGHUP");
+      tell_service_manager(done ? "STATUS=the flow files were read again"
+                                : "STATUS=the flow files were read again and not applied, see the log");
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool asked_ = false;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+/// Ends the run on SIGINT or SIGTERM, and has the flow files read again on SIGHUP. Signals are blocked in every thread
+/// and taken by this one; a second one ends the process at once, which loses nothing that was acknowledged.
 class Signals {
  public:
   Signals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
   }
@@ -54,12 +105,18 @@ class Signals {
     pthread_kill(thread_.native_handle(), SIGTERM);
     thread_.join();
   }
-  void watch(engine::Engine& engine) {
-    thread_ = std::thread([this, &engine] {
+  void watch(engine::Engine& engine, Reloading& reloading) {
+    thread_ = std::thread([this, &engine, &reloading] {
       for (int times = 0;; ++times) {
         int signal = 0;
         sigwait(&set_, &signal);
         if (over_) return;
+        // It is also how a terminal says that it has been closed.
+        if (signal == SIGHUP && !(on_terminal_ && isatty(STDERR_FILENO) == 0)) {
+          reloading.ask();
+          --times;
+          continue;
+        }
         if (times > 0) _exit(kFailed);
         engine::log_line(abi::Level::info, nullptr, "stopping; again to stop at once");
         engine.stop_waiting();
@@ -69,6 +126,7 @@ class Signals {
 
  private:
   sigset_t set_{};
+  const bool on_terminal_ = isatty(STDERR_FILENO) != 0;
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
@@ -104,19 +162,19 @@ class Live {
 };
 
 /// A core file would hold what the API masks. A process without secrets keeps leaving one.
-void leave_no_core(const RunOptions& options, const std::vector<flow::Flow>& flows) {
-  const bool secrets = std::any_of(flows.begin(), flows.end(), [](const auto& flow) { return !flow.secrets.empty(); });
+void leave_no_core(const RunOptions& options, const engine::Flows& flows) {
+  const bool secrets = std::any_of(flows.begin(), flows.end(), [](const auto& flow) { return !flow->secrets.empty(); });
   if (secrets || !options.tls_key.empty()) ::prctl(PR_SET_DUMPABLE, 0);
 }
 
-store::Options store_options(const RunOptions& options, const std::vector<flow::Flow>& flows) {
+store::Options store_options(const RunOptions& options, const engine::Flows& flows) {
   store::Options result;
   result.directory = options.data;
   result.keep_provenance_for = 0;
   result.keep_provenance_bytes = 0;
   for (const auto& flow : flows) {  // one store for all flows: the most generous counts
-    result.keep_provenance_for = std::max(result.keep_provenance_for, flow.provenance.keep_for.count());
-    result.keep_provenance_bytes = std::max(result.keep_provenance_bytes, flow.provenance.keep_bytes);
+    result.keep_provenance_for = std::max(result.keep_provenance_for, flow->provenance.keep_for.count());
+    result.keep_provenance_bytes = std::max(result.keep_provenance_bytes, flow->provenance.keep_bytes);
   }
   return result;
 }
@@ -135,11 +193,12 @@ int run(const RunOptions& options) {
                         : options.log_level == "error"   ? abi::Level::error
                                                          : abi::Level::info);
   Loaded loaded;
-  load_flows({options.flows, options.plugins, options.parameters}, loaded);
+  const ValidateOptions load{options.flows, options.plugins, options.parameters};
+  load_flows(load, loaded);
   if (!loaded.ok) return kWrong;
-  std::vector<flow::Flow> flows;
+  engine::Flows flows;
   for (const auto& flow : loaded.result.flows) {
-    flows.push_back(flow.scale_out ? flow::member_of(flow) : flow);
+    flows.push_back(std::make_shared<const flow::Flow>(flow.scale_out ? flow::member_of(flow) : flow));
     if (!flow.scale_out || !options.until_idle) continue;
     fmt::print(stderr, "weir: {}: the flow '{}' scales out: it has no end, so --until-idle cannot run it\n", flow.file,
                flow.name);
@@ -147,6 +206,7 @@ int run(const RunOptions& options) {
   }
   leave_no_core(options, flows);
 
+  Reloading reloading;
   Signals signals;
   std::unique_ptr<store::Store> store;
   try {
@@ -170,6 +230,10 @@ int run(const RunOptions& options) {
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine::Engine engine(flows, *store, engine_options);
   reporter = &engine;
+  std::vector<flow::Problem> told_at_start;
+  const auto texts = std::make_shared<api::FlowTexts>(
+      engine, load_options(load, loaded.registry, told_at_start),
+      [&options](std::vector<flow::Problem>& problems) { return flow_files(options.flows, problems); });
   std::unique_ptr<api::Server> server;
   try {
     if (options.listen == "none" && !options.openlineage.empty())
@@ -178,6 +242,7 @@ int run(const RunOptions& options) {
       api::Options api_options;
       api_options.listen = api::parse_endpoint(options.listen);
       api_options.allow_unauthenticated_network = options.allow_network;
+      api_options.max_body = kLargestBody;
       const auto& listen = api_options.listen;
       const bool open_network = !api::names_loopback(api::authority(listen.host, listen.port));
       const auto lineage = api::LineageOptions::from(options.openlineage);
@@ -189,9 +254,10 @@ int run(const RunOptions& options) {
             "tokens and data pass this network in the clear: give --tls-cert and --tls-key, or put a proxy with TLS in "
             "front");
       }
-      server = std::make_unique<api::Server>(
-          api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage), api::Assets(api::ui_directory())),
-          api_options);
+      server =
+          std::make_unique<api::Server>(api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage, texts),
+                                                     api::Assets(api::ui_directory())),
+                                        api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
     }
   } catch (const std::invalid_argument& error) {
@@ -201,7 +267,8 @@ int run(const RunOptions& options) {
     engine::log_line(abi::Level::error, nullptr, error.what());
     return kFailed;
   }
-  signals.watch(engine);
+  reloading.begin(*texts);
+  signals.watch(engine, reloading);
   engine.start();
   tell_service_manager(fmt::format("READY=1\nSTATUS={} {}{}", flows.size(),
                                    flows.size() == 1 ? "flow runs" : "flows run",
@@ -214,6 +281,7 @@ int run(const RunOptions& options) {
   tell_service_manager("STOPPING=1\nSTATUS=the last epoch is written");
   engine.stop();
   lanes.stop();
+  reloading.end();
   if (server) server->stop();
   if (const auto fatal = engine.fatal(); !fatal.empty()) {
     engine::log_line(abi::Level::error, nullptr, "stopped: " + fatal);

@@ -53,7 +53,19 @@ std::map<std::string, std::string> parse_parameters(const std::vector<std::strin
   return parameters;
 }
 
-/// A folder stands for the flows in it, by name; their tests, NAME.tests.yaml, are none.
+std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+/// Files of tests, NAME.tests.yaml, are none.
 std::vector<std::filesystem::path> flow_files(const std::vector<std::string>& given,
                                               std::vector<flow::Problem>& problems) {
   std::vector<std::filesystem::path> files;
@@ -80,31 +92,25 @@ std::vector<std::filesystem::path> flow_files(const std::vector<std::string>& gi
   return files;
 }
 
-std::string counted(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
-
 void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry) {
   for (const auto& refusal : plugin::load(plugin::search_path(folders), registry)) warn(refusal);
 }
 
+flow::LoadOptions load_options(const ValidateOptions& options, plugin::Registry& registry,
+                               std::vector<flow::Problem>& problems) {
+  flow::LoadOptions result;
+  result.registry = &registry;
+  result.surroundings = flow::process_surroundings();
+  result.tests_beside = options.tests_beside;
+  result.surroundings.parameters = parse_parameters(options.parameters, problems);
+  return result;
+}
+
 void load_flows(const ValidateOptions& options, Loaded& loaded) {
   plugin::offer(plugin::search_path(options.plugins), loaded.registry, warn);
-  flow::LoadOptions load_options;
-  load_options.registry = &loaded.registry;
-  load_options.surroundings = flow::process_surroundings();
-  load_options.tests_beside = options.tests_beside;
   std::vector<flow::Problem> problems;
-  load_options.surroundings.parameters = parse_parameters(options.parameters, problems);
-  loaded.result = flow::load(flow_files(options.flows, problems), load_options);
+  const auto how = load_options(options, loaded.registry, problems);
+  loaded.result = flow::load(flow_files(options.flows, problems), how);
   loaded.result.problems.insert(loaded.result.problems.begin(), problems.begin(), problems.end());
   for (const auto& problem : loaded.result.problems) print(problem);
   loaded.ok = loaded.result.ok();

@@ -1,6 +1,7 @@
 #pragma once
 // `weir validate`, and what it shares with `weir run`: loading plugins and flows, and telling what is wrong.
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,14 @@ struct Loaded {
 
 /// Loads all plugins that are found; those refused are warnings on standard error.
 void load_plugins(const std::vector<std::string>& folders, plugin::Registry& registry);
+
+/// The flow files that a command names; a folder stands for the flows in it, by name.
+std::vector<std::filesystem::path> flow_files(const std::vector<std::string>& given,
+                                              std::vector<flow::Problem>& problems);
+
+/// How a command's flows are loaded: with the plugins that are found, and its parameters.
+flow::LoadOptions load_options(const ValidateOptions& options, plugin::Registry& registry,
+                               std::vector<flow::Problem>& problems);
 
 /// Loads flows for `weir run`, and the plugins that they use. Warnings are written too, and do not stop it.
 void load_flows(const ValidateOptions& options, Loaded& loaded);

@@ -97,6 +97,7 @@ struct LaneName {
 struct Flow {
   std::string name;
   std::string file;
+  std::string text;  ///< the file's, as it was read
   std::string description;
   std::vector<Processor> processors;
   std::vector<Connection> connections;

@@ -114,6 +114,7 @@ bool FlowReader::map(const Node& node, std::string_view what, const std::vector<
 Draft FlowReader::read(const Node& root) {
   Draft draft;
   draft.flow.file = report_.source().name();
+  draft.flow.text = report_.source().text();
   if (!root.is_map()) {
     report_.error(root, fmt::format("a flow file is a map, and this is {}", describe(root)),
                   "'flow: NAME' to begin with");
