@@ -4,6 +4,7 @@ import './styles/shell.css';
 import './styles/flow.css';
 import './styles/panel.css';
 import './styles/pages.css';
+import './styles/edit.css';
 import { start } from './app';
 import { Shell } from './views/shell';
 

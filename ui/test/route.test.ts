@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatRoute, HOME, parseRoute, toConnection, toProcessor } from '../src/model/route';
 
 describe('an address', () => {
-  it.each(['#/', '#/flow/a', '#/flow/a/processor/b', '#/flow/a/connection/b/success/c', '#/bulletins'])(
+  it.each(['#/', '#/flow/a', '#/flow/a/edit', '#/flow/a/processor/b', '#/flow/a/connection/b/success/c', '#/bulletins'])(
     'leads back to where it was taken: %s',
     hash => expect(formatRoute(parseRoute(hash))).toBe(hash),
   );

@@ -7,6 +7,7 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    readonly body: unknown = null,
   ) {
     super(message);
   }
@@ -27,7 +28,7 @@ async function answer<T>(response: Response): Promise<T> {
   }
   if (response.ok) return body as T;
   const message = (body as { error?: unknown } | null)?.error;
-  throw new ApiError(response.status, typeof message === 'string' ? message : response.statusText);
+  throw new ApiError(response.status, typeof message === 'string' ? message : response.statusText, body);
 }
 
 const TIMEOUT = 10_000;
@@ -36,13 +37,13 @@ export async function get<T>(where: string, timeout: number = TIMEOUT): Promise<
   return answer(await fetch(ROOT + where, { cache: 'no-store', signal: AbortSignal.timeout(timeout) }));
 }
 
-export async function post<T>(where: string, body: object = {}): Promise<T> {
+export async function post<T>(where: string, body: object = {}, timeout: number = TIMEOUT): Promise<T> {
   return answer(
     await fetch(ROOT + where, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT),
+      signal: AbortSignal.timeout(timeout),
     }),
   );
 }

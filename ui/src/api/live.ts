@@ -127,7 +127,12 @@ export class Live {
       this.store.heardAt(Date.now());
       if (data.last_bulletin > this.store.lastBulletin) void this.readBulletins();
     };
-    events.addEventListener('snapshot', update);
+    let welcomed = false;
+    events.addEventListener('snapshot', event => {
+      update(event);
+      if (welcomed) void this.read(); // a changed flow has been applied
+      welcomed = true;
+    });
     events.addEventListener('delta', update);
     events.addEventListener('bulletin', event => {
       this.store.addBulletins([JSON.parse(event.data) as Bulletin]);

@@ -5,6 +5,7 @@ export type Selection =
 
 export type Route =
   | { view: 'flow'; flow: string | null; selection: Selection | null }
+  | { view: 'edit'; flow: string }
   | { view: 'bulletins' }
   | { view: 'provenance'; search: string }
   | { view: 'quality'; search: string }
@@ -43,6 +44,7 @@ export function parseRoute(hash: string): Route {
   if (view === 'flow') {
     if (flow === undefined) return HOME;
     if (kind === undefined) return { view, flow, selection: null };
+    if (kind === 'edit' && rest.length === 0) return { view: 'edit', flow };
     const [a, b, c] = rest;
     if (kind === 'processor' && a !== undefined && rest.length === 1)
       return { view, flow, selection: { kind, name: a } };
@@ -56,6 +58,8 @@ export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'bulletins':
       return '#/bulletins';
+    case 'edit':
+      return `#/flow/${encodeURIComponent(route.flow)}/edit`;
     case 'provenance':
       return '#/provenance' + (route.search === '' ? '' : `?${route.search}`);
     case 'quality':

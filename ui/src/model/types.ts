@@ -322,3 +322,51 @@ export interface DatasetDetail extends Dataset {
   sampled?: string | null;
   quality: Dataset['quality'] & { checks: { processor: string; n: number }[] };
 }
+
+export interface FlowSource {
+  flow: string;
+  file: string;
+  text: string;
+  hash: string;
+  processors: { name: string; line: number }[];
+  writable: boolean;
+  why_not: string;
+}
+
+export interface Problem {
+  severity: 'error' | 'warning';
+  line: number;
+  column: number;
+  length: number;
+  message: string;
+  expected: string;
+  nearest: string;
+}
+
+export interface ChangedValue {
+  what: string;
+  before: string;
+  after: string;
+}
+
+export type ChangeKind = 'added' | 'removed' | 'changed';
+
+export interface Difference {
+  flow: string;
+  empty: boolean;
+  summary: string;
+  values: ChangedValue[];
+  processors: { kind: ChangeKind; name: string; reach: 'text' | 'outputs' | 'restart'; values: ChangedValue[] }[];
+  connections: { kind: ChangeKind; id: string; values: ChangedValue[] }[];
+  restarts: string[];
+}
+
+export interface Checked {
+  ok: boolean;
+  problems: Problem[];
+  difference: Difference | null;
+  outcome?: 'applied' | 'unchanged' | 'dry_run' | 'rolled_back';
+  hash?: string;
+  writable?: boolean;
+  why_not?: string;
+}

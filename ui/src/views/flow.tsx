@@ -2,7 +2,7 @@
 import { now, route, store } from '../app';
 import { concerns, summary } from '../model/attention';
 import { bytes, count, duration, percent, plural, rate } from '../model/format';
-import { toConnection, type Selection } from '../model/route';
+import { formatRoute, toConnection, type Selection } from '../model/route';
 import type { FlowModel } from '../model/store';
 import { Icon } from '../parts/icon';
 import { ConnectionPanel } from './connection-panel';
@@ -140,6 +140,14 @@ function Strip({ flow }: { flow: FlowModel }) {
           {count(sums.errors)} <small>since start</small>
         </dd>
       </div>
+      {store.session.value?.role === 'operator' && (
+        <div>
+          <dt>Its file</dt>
+          <dd>
+            <a href={formatRoute({ view: 'edit', flow: flow.name })}>Edit flow</a>
+          </dd>
+        </div>
+      )}
       <div class="wide">
         <dt>Made durable in</dt>
         <dd>

@@ -9,6 +9,7 @@ import { Icon, type IconName } from '../parts/icon';
 import { BulletinsView } from './bulletins';
 import { DataView } from './data';
 import { DatasetView } from './dataset';
+import { EditView } from './edit';
 import { FlowView } from './flow';
 import { Help } from './help';
 import { ProvenanceView } from './provenance';
@@ -94,6 +95,7 @@ function Content() {
   if (place.view === 'data') return <DataView />;
   if (place.view === 'dataset')
     return <DatasetView key={`${place.flow}/${place.processor}`} flow={place.flow} processor={place.processor} />;
+  if (place.view === 'edit') return <EditView key={place.flow} flow={place.flow} />;
   if (place.view === 'lineage') return <LineageView key={place.flowfile} flowfile={place.flowfile} />;
   if (place.view === 'unknown')
     return (
@@ -121,7 +123,8 @@ function View(props: { name: keyof typeof VIEWS; text: string; badge?: Component
   const current =
     view === props.name ||
     (view === 'lineage' && props.name === 'provenance') ||
-    (view === 'dataset' && props.name === 'data');
+    (view === 'dataset' && props.name === 'data') ||
+    (view === 'edit' && props.name === 'flow');
   const href = formatRoute(VIEWS[props.name]);
   return (
     <a href={href} aria-current={current ? 'page' : undefined}>
@@ -147,7 +150,8 @@ function FlowChoice() {
   const flows = store.flows.value;
   if (flows.length < 2) return null;
   const place = route.value;
-  const chosen = place.view === 'flow' ? store.flow(place.flow)?.name : flows[0]?.name;
+  const chosen =
+    place.view === 'flow' || place.view === 'edit' ? store.flow(place.flow)?.name : flows[0]?.name;
   return (
     <select
       class="choice"
