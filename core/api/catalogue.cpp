@@ -131,26 +131,15 @@ void Catalogue::loop() {
   }
 }
 
-std::vector<const flow::Flow*> Catalogue::flows() const {
-  std::vector<const flow::Flow*> flows;
-  engine_.inspect([&](const auto& instances, const auto&, const auto&) {
-    for (const auto& instance : instances) {
-      const auto* flow = &instance->flow_definition();
-      if (std::find(flows.begin(), flows.end(), flow) == flows.end()) flows.push_back(flow);
-    }
-  });
-  return flows;
-}
-
 std::vector<std::string> Catalogue::flow_names() const {
   std::vector<std::string> names;
-  for (const auto* flow : flows()) names.push_back(flow->name);
+  for (const auto& flow : engine_.flows()) names.push_back(flow->name);
   return names;
 }
 
 std::vector<Dataset> Catalogue::datasets() const {
   std::vector<Dataset> all;
-  for (const auto* flow : flows()) {
+  for (const auto& flow : engine_.flows()) {
     for (auto& dataset : catalogue::datasets_of(*flow)) all.push_back(std::move(dataset));
   }
   return all;
@@ -399,7 +388,7 @@ json::object Catalogue::full(const Dataset& d) const {
 
 std::optional<json::object> Catalogue::lineage(const std::string& flow, const std::string& type, const std::string& why,
                                                const std::string& name_space, const std::string& version) const {
-  for (const auto* each : flows()) {
+  for (const auto& each : engine_.flows()) {
     if (each->name != flow) continue;
     catalogue::LineageRun run;
     run.type = type;

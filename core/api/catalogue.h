@@ -80,7 +80,6 @@ class Catalogue {
   void count();
   void ask_for_glimpses();
   void take_in(const Caught& caught);
-  std::vector<const flow::Flow*> flows() const;
 
   engine::Engine& engine_;
   Taps& taps_;

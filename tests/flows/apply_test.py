@@ -254,7 +254,7 @@ class ApplyTest(unittest.TestCase):
         self.assertEqual(self.get("/status")["connections_without_a_flow"], [])
         made = self.get("/connections/lake/make/success/tag")["next"]
         self.stop()
-        self.assertGreater(made, 1000)
+        self.assertGreater(made, 200 * KILLS)
         numbers = self.numbers()
         self.assertEqual(len(numbers), len(set(numbers)))
         self.assertEqual(sorted(numbers), list(range(made)))
