@@ -2,10 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { formatRoute, HOME, parseRoute, toConnection, toProcessor } from '../src/model/route';
 
 describe('an address', () => {
-  it.each(['#/', '#/flow/a', '#/flow/a/edit', '#/flow/a/processor/b', '#/flow/a/connection/b/success/c', '#/bulletins'])(
-    'leads back to where it was taken: %s',
-    hash => expect(formatRoute(parseRoute(hash))).toBe(hash),
-  );
+  it.each([
+    '#/',
+    '#/flow/a',
+    '#/flow/a/edit',
+    '#/flow/a/processor/b',
+    '#/flow/a/connection/b/success/c',
+    '#/bulletins',
+  ])('leads back to where it was taken: %s', hash => expect(formatRoute(parseRoute(hash))).toBe(hash));
 
   it('holds any name', () => {
     for (const name of ['a/b', 'ü %2F', '"><script>', '#', '?a=b']) {

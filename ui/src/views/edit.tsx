@@ -35,7 +35,9 @@ export function EditView({ flow }: { flow: string }) {
       const body = failure instanceof ApiError ? (failure.body as Checked | null) : null;
       if (body?.problems?.length) setChecked(body);
       setReviewing(false);
-      setError(failure instanceof ApiError ? failure.message : 'Weir does not answer. Look at the flow before you go on.');
+      setError(
+        failure instanceof ApiError ? failure.message : 'Weir does not answer. Look at the flow before you go on.',
+      );
     } finally {
       setBusy('');
     }

@@ -150,8 +150,7 @@ function FlowChoice() {
   const flows = store.flows.value;
   if (flows.length < 2) return null;
   const place = route.value;
-  const chosen =
-    place.view === 'flow' || place.view === 'edit' ? store.flow(place.flow)?.name : flows[0]?.name;
+  const chosen = place.view === 'flow' || place.view === 'edit' ? store.flow(place.flow)?.name : flows[0]?.name;
   return (
     <select
       class="choice"
