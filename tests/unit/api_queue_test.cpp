@@ -205,20 +205,24 @@ TEST_CASE_FIXTURE(Queues, "a drop is told first, then done: what came between st
 }
 
 TEST_CASE_FIXTURE(Queues, "what a session has is not dropped, and what waits behind it is") {
+  std::atomic<bool> has_begun = false;  // a session that is only about to begin takes what comes until then
   std::atomic<bool> open_gate = false;
   scripts_["act"].process = [&](weir::FlowFile file, weir::Session& session) {
-    while (!open_gate) std::this_thread::yield();
+    has_begun = true;
+    open_gate.wait(false);
     session.transfer(file, 0);
   };
   open();
   give("first");
-  REQUIRE(eventually([&] { return served->get("/flows/test/processors/act").at("active") == 1; }));
+  REQUIRE(eventually([&] { return has_begun.load(); }));
+  CHECK(served->get("/flows/test/processors/act").at("active") == 1);
   for (int i = 0; i < 3; ++i) give("behind");
   CHECK(served->get(std::string(kIn) + "/flowfiles/0").at("state") == "active");
   const auto asked = posted(std::string(kIn) + "/drop");
   const std::string body = "{\"token\":\"" + std::string(asked.at("token").as_string()) + "\"}";
   CHECK(posted(std::string(kIn) + "/drop", body).at("dropped") == 3);
   open_gate = true;
+  open_gate.notify_all();
   give("after");
   REQUIRE(arrive("sink", 2));
   CHECK(collected().of("sink")[0] == "first");

@@ -437,7 +437,7 @@ TEST_CASE_FIXTURE(EngineTest, "a flow is changed over and over under load: nothi
     }
     versions.push_back(std::move(flow));
   }
-  constexpr std::uint64_t kCount = 100'000;
+  constexpr std::uint64_t kCount = 20'000;  // a hundred an epoch
   scripts()["source"].count = kCount;
   scripts()["source"].batch = 10;
   scripts()["extra"].process = [](FlowFile file, Session& session) { session.drop(file, "a copy"); };
