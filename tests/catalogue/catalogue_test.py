@@ -8,13 +8,8 @@ Usage: catalogue_test.py WEIR
 import http.server
 import json
 import pathlib
-import re
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -27,8 +22,9 @@ except ImportError as missing:
     print(f"SKIPPED the tests of the catalogue: {missing} (scripts/install test)")
     sys.exit(0)
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 60  # seconds; a bound, not a wait
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flows"))
+from running_weir import PATIENCE, WEIR, WeirTest, eventually  # noqa: E402
+
 SCHEMAS = pathlib.Path(__file__).parent / "schemas"
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -70,16 +66,6 @@ READINGS = lines(("a", START, 20), ("a", START + 1000, 21), ("b", START, 300), (
                  ("<img src=x onerror=alert(1)>", START, 1))
 
 
-def eventually(condition):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time")
-
-
 def check_schema(document, name, pointer=""):
     store = {}
     for path in SCHEMAS.glob("*.json"):
@@ -116,18 +102,11 @@ def check_event(event):
                 check_schema({name: facet}, FACETS[name] + ".json")
 
 
-class Folder(unittest.TestCase):
+class Folder(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         (self.folder / "lake.yaml").write_text(FLOW)
         (self.folder / "in.ndjson").write_text("")
-
-    def weir(self, *arguments, status=0, folder=None):
-        done = subprocess.run([WEIR, *arguments], cwd=folder or self.folder, capture_output=True, text=True, timeout=PATIENCE)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done.stdout if status == 0 else done.stderr
 
 
 class FromFiles(Folder):
@@ -197,41 +176,8 @@ class Endpoint(http.server.ThreadingHTTPServer):
 
 
 class Running(Folder):
-    def setUp(self):
-        super().setUp()
-        self.process = None
-        self.addCleanup(self.stop)
-
-    def start(self, *arguments, **environment):
-        self.log = (self.folder / "log").open("w+")
-        self.process = subprocess.Popen(
-            ["env", *(f"{k}={v}" for k, v in environment.items()), WEIR, "run", "lake.yaml", "--listen", "127.0.0.1:0",
-             *arguments], cwd=self.folder, stderr=self.log, stdout=subprocess.DEVNULL)
-
-        def url():
-            if self.process.poll() is not None:
-                raise AssertionError((self.folder / "log").read_text())
-            found = re.search(r"listening on (http://\S+)", (self.folder / "log").read_text())
-            return found and found.group(1)
-
-        self.url = eventually(url)
-
-    def stop(self):
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
-        self.process = None
-
-    def get(self, target):
-        with urllib.request.urlopen(self.url + "/api/v1" + target, timeout=PATIENCE) as answer:
-            return json.loads(answer.read())
+    def run_flow(self, *arguments, **environment):
+        self.start(*arguments, flow="lake.yaml", environment=environment)
 
     def put(self, text):
         with (self.folder / "in.ndjson").open("a") as file:
@@ -241,11 +187,10 @@ class Running(Folder):
         return eventually(lambda: (d := self.get("/datasets/lake/table"))["rows"] >= rows and d["last_write"] and d)
 
     def test_what_is_written_is_counted_looked_at_and_judged_over_a_restart(self):
-        self.start()
+        self.run_flow()
         # What passes before somebody looks is not sampled: readings come until it is.
         def sampled():
             self.put(READINGS)
-            time.sleep(0.3)
             found = self.get("/datasets/lake/table")
             return found.get("sample") and found
         dataset = eventually(sampled)
@@ -274,7 +219,7 @@ class Running(Folder):
                      "odcs-v3.0.2.json")
         self.assertIn("there is no dataset", self.weir("datasets", "nothing", "--url", self.url, status=2))
         self.stop()
-        self.start()
+        self.run_flow()
         again = self.get("/datasets/lake/table")
         self.assertGreaterEqual(again["rows"], rows)
         self.assertGreater(again["looked_at"], 0)
@@ -282,7 +227,7 @@ class Running(Folder):
         self.assertEqual(self.get("/quality")["keys"][0]["key"], "b")
 
     def test_what_is_not_there_is_refused_with_a_reason(self):
-        self.start()
+        self.run_flow()
         for target, status in (("/datasets/lake/readings", 404), ("/datasets/no/table", 404),
                                ("/datasets/lake/table/export?format=xml", 400), ("/quality/lake/table", 404),
                                ("/datasets?who=me", 400)):
@@ -297,7 +242,7 @@ class Running(Folder):
         self.addCleanup(endpoint.shutdown)
         url = f"http://127.0.0.1:{endpoint.server_port}/api/v1/lineage"
         self.put(READINGS)
-        self.start("--openlineage", url, OPENLINEAGE_INTERVAL="1", OPENLINEAGE_API_KEY="k", OPENLINEAGE_NAMESPACE="plant")
+        self.run_flow("--openlineage", url, OPENLINEAGE_INTERVAL="1", OPENLINEAGE_API_KEY="k", OPENLINEAGE_NAMESPACE="plant")
         eventually(lambda: [e for e in endpoint.events if e["eventType"] == "RUNNING"
                             and e["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] >= 4])
         self.stop()
@@ -319,7 +264,7 @@ class Running(Folder):
         self.addCleanup(endpoint.server_close)
         self.addCleanup(endpoint.shutdown)
         self.put(READINGS)
-        self.start(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=f"http://127.0.0.1:{endpoint.server_port}/")
+        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=f"http://127.0.0.1:{endpoint.server_port}/")
         self.written(4)
         eventually(lambda: len(endpoint.headers) >= 2)
         endpoint.status = 200

@@ -6,19 +6,15 @@ Usage: apply_test.py WEIR
 
 import json
 import os
-import pathlib
-import re
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.request
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 120  # seconds; a bound, not a wait
+from running_weir import PATIENCE, WEIR, WeirTest, eventually
+
 KILLS = int(os.environ.get("KILLS", "4"))
 
 MAKE = "  make: {type: GenerateFlowFile, rate: 2000/s, batch: 20, content: '{\"n\": $(seq)}', to: tag}\n"
@@ -35,68 +31,19 @@ def version(tag, extra):
     return flow + KEEP + DEAD
 
 
-def eventually(condition):
-    end = time.monotonic() + PATIENCE
-    problem = None
-    while time.monotonic() < end:
-        try:
-            found = condition()
-            if found:
-                return found
-        except (OSError, KeyError, urllib.error.URLError) as error:
-            problem = error
-        time.sleep(0.05)
-    raise AssertionError(f"did not come about in time ({problem})")
-
-
-class ApplyTest(unittest.TestCase):
+class ApplyTest(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.flows = self.folder / "flows"
         self.flows.mkdir()
         self.file = self.flows / "lake.yaml"
         self.file.write_text(version(1, False))
         self.file.chmod(0o640)
-        self.log_file = None
-        self.process = None
-        self.addCleanup(self.stop)
-        self.starts = 0
-        self.start()
+        self.run_flow()
 
-    def log(self):
-        return (self.folder / "log").read_text()
-
-    def start(self):
-        (self.folder / "log").write_text("")
-        self.log_file = (self.folder / "log").open("a")
-        self.process = subprocess.Popen([WEIR, "run", "flows", "--listen", "127.0.0.1:0"], cwd=self.folder,
-                                        stderr=self.log_file, stdout=subprocess.DEVNULL)
-
-        def url():
-            if self.process.poll() is not None:
-                raise AssertionError(self.log())
-            found = re.search(r"listening on (http://\S+)", self.log())
-            return found and found.group(1)
-
-        self.url = eventually(url)
+    def run_flow(self):
+        self.start(flow="flows")
         eventually(lambda: self.get("/status")["ready"])
-
-    def stop(self, how=signal.SIGTERM):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.log_file:
-            self.log_file.close()
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + "/api/v1" + path, timeout=PATIENCE) as answer:
-            return json.load(answer)
 
     def post(self, path, body, status=200):
         request = urllib.request.Request(self.url + "/api/v1" + path, json.dumps(body).encode(),
@@ -115,11 +62,8 @@ class ApplyTest(unittest.TestCase):
     def apply(self, text, status=200, **more):
         return self.post("/flows/lake/apply", {"text": text, "base": self.base(), **more}, status)
 
-    def weir(self, *arguments, status=0):
-        result = subprocess.run([WEIR, *arguments, "--url", self.url], capture_output=True, text=True, timeout=PATIENCE,
-                                check=False, cwd=self.folder, stdin=subprocess.DEVNULL)
-        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
-        return result.stdout + result.stderr
+    def ask(self, *arguments, status=0):
+        return self.weir(*arguments, "--url", self.url, status=status)
 
     def processors(self):
         return [p["name"] for p in self.get("/flows/lake")["processors"]]
@@ -133,29 +77,29 @@ class ApplyTest(unittest.TestCase):
     def test_the_command_shows_what_changes_and_applies_it(self):
         changed = self.folder / "changed.yaml"
         changed.write_text(version(2, True))
-        shown = self.weir("apply", "changed.yaml", "--dry-run")
+        shown = self.ask("apply", "changed.yaml", "--dry-run")
         self.assertIn("~ processor tag  (is started anew)", shown)
         self.assertIn("set.tag: 1 -> 2", shown)
         self.assertIn("+ processor more", shown)
         self.assertIn("- connection lake/tag/success/keep", shown)
         self.assertIn("+ connection lake/more/success/keep", shown)
         self.assertEqual(self.file.read_text(), version(1, False))
-        self.assertIn("--yes applies it", self.weir("apply", "changed.yaml", status=2))
-        self.assertIn("applied; flows/lake.yaml has it", self.weir("apply", "changed.yaml", "--yes"))
+        self.assertIn("--yes applies it", self.ask("apply", "changed.yaml", status=2))
+        self.assertIn("applied; flows/lake.yaml has it", self.ask("apply", "changed.yaml", "--yes"))
         self.assertEqual(self.file.read_text(), version(2, True))
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o640)
         self.assertEqual([p.name for p in self.flows.iterdir()], ["lake.yaml"])
         self.assertIn("more", self.processors())
-        self.assertIn("this is what runs", self.weir("apply", "changed.yaml", "--yes"))
+        self.assertIn("this is what runs", self.ask("apply", "changed.yaml", "--yes"))
         eventually(lambda: '"more"' in (self.folder / "out.ndjson").read_text())
         self.stop()
-        self.start()
+        self.run_flow()
         self.assertIn("more", self.processors())  # over a restart
 
     def test_what_is_wrong_is_told_at_once_and_changes_nothing(self):
         wrong = version(1, False).replace("path: out.ndjson", "pth: out.ndjson").replace("tag: 1", "tag: 1 +")
         (self.folder / "wrong.yaml").write_text(wrong)
-        said = self.weir("apply", "wrong.yaml", "--yes", status=2)
+        said = self.ask("apply", "wrong.yaml", "--yes", status=2)
         self.assertRegex(said, r"wrong\.yaml:\d+:\d+: error: .*pth")
         answer = self.apply(wrong, 422)
         self.assertFalse(answer["ok"])
@@ -172,7 +116,7 @@ class ApplyTest(unittest.TestCase):
         self.post("/flows/lake/apply", {"text": wrong}, 400)
         self.post("/flows/lake/apply", {"text": wrong, "base": "x", "force": True}, 400)
         (self.folder / "other.yaml").write_text("flow: sea\n")
-        self.assertIn("there is no flow 'sea'", self.weir("apply", "other.yaml", status=1))
+        self.assertIn("there is no flow 'sea'", self.ask("apply", "other.yaml", status=1))
         self.assertEqual(self.file.read_text(), version(1, False))
 
     def test_one_operator_does_not_overwrite_another(self):
@@ -245,7 +189,7 @@ class ApplyTest(unittest.TestCase):
             self.stop(signal.SIGKILL)
             request.wait(PATIENCE)
             self.assertIn(self.file.read_text(), [text, version(10 * round_ + 3, False)])  # the one or the other, whole
-            self.start()
+            self.run_flow()
         # What waits in connections that are gone flows on with the version that has them.
         self.post("/flows/lake/processors/make/stop", {}, 202)
         for extra in (True, False):

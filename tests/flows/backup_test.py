@@ -5,17 +5,13 @@ Usage: backup_test.py WEIR
 """
 
 import json
-import pathlib
 import signal
 import sqlite3
 import subprocess
-import sys
-import tempfile
-import time
 import unittest
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 120  # seconds; a bound, not a wait
+from running_weir import PATIENCE, WEIR, WeirTest, eventually
+
 
 # Contents of 100 kB are in content files, which come and go as `keep` follows; `later` does not run, so its queue stays.
 FLOW = """\
@@ -35,48 +31,17 @@ processors:
 """
 
 
-def eventually(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time: " + what)
-
-
-class BackupTest(unittest.TestCase):
+class BackupTest(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.write("false")
-        self.process = None
-        self.addCleanup(self.stop)
 
     def write(self, later):
         (self.folder / "op.yaml").write_text(
             FLOW.replace("LARGE", "x" * 100_000).replace("LATER", later))
 
-    def start(self, *arguments, flow="op.yaml"):
-        with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen([WEIR, "run", flow, "--listen", "none", *arguments], cwd=self.folder,
-                                            stderr=log, stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def weir(self, *arguments, status=0):
-        result = subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
-                                cwd=self.folder)
-        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
-        return result.stdout + result.stderr
+    def run_flow(self, *arguments, flow="op.yaml"):
+        self.start(*arguments, flow=flow, listen="none")
 
     def lines(self, name):
         path = self.folder / name
@@ -88,7 +53,7 @@ class BackupTest(unittest.TestCase):
         return len(self.lines("out.ndjson"))
 
     def test_a_running_store_is_copied_whole_again_and_again_and_weir_runs_from_the_copy(self):
-        self.start()
+        self.run_flow()
         eventually(lambda: self.flows() > 20, "it flows")
         before = 0
         for i in range(4):
@@ -104,7 +69,7 @@ class BackupTest(unittest.TestCase):
             eventually(lambda at=at: self.flows() > at + 20, "it flows on, for more than an epoch")
         self.stop()
         self.write("true")
-        self.start("--data", "copy2")
+        self.run_flow("--data", "copy2")
         eventually(lambda: len(self.lines("later.ndjson")) > 200, "what was queued in the copy arrives")
         self.stop()
         numbers = self.lines("later.ndjson")
@@ -112,7 +77,7 @@ class BackupTest(unittest.TestCase):
         self.assertIn("is well", self.weir("check", "copy2"))
 
     def test_a_stopped_store_is_copied_with_its_tokens_and_history(self):
-        self.start("--for", "2s")
+        self.run_flow("--for", "2s")
         self.process.wait(PATIENCE)
         self.weir("token", "add", "oscar")
         self.weir("backup", "copy")
@@ -124,7 +89,7 @@ class BackupTest(unittest.TestCase):
         self.assertIn("is well", self.weir("check", "data"))
 
     def test_one_that_is_interrupted_leaves_nothing_that_looks_whole(self):
-        self.start()
+        self.run_flow()
         eventually(lambda: self.flows() > 20, "it flows")
         part = self.folder / "copy.part"
         for how in (signal.SIGTERM, signal.SIGKILL):
@@ -147,7 +112,7 @@ class BackupTest(unittest.TestCase):
         self.assertIn("is well", self.weir("check", "copy"))
 
     def test_what_cannot_be_is_refused(self):
-        self.start("--for", "1s")
+        self.run_flow("--for", "1s")
         self.process.wait(PATIENCE)
         self.assertIn("it has no weir.db", self.weir("backup", "copy", "--data", "none", status=1))
         (self.folder / "there").mkdir()
@@ -166,14 +131,14 @@ class BackupTest(unittest.TestCase):
             except sqlite3.Error:
                 return 0
 
-        self.start(flow="once.yaml")
+        self.run_flow(flow="once.yaml")
         eventually(lambda: rows() > 50, "rows arrive")
         self.weir("backup", "copy")
         at = rows()
         eventually(lambda: rows() > at + 100, "more rows arrive")
         self.stop()
         after = rows()
-        self.start("--data", "copy", flow="once.yaml")
+        self.run_flow("--data", "copy", flow="once.yaml")
         eventually(lambda: "restored from a backup" in (self.folder / "log").read_text(), "it says so")
         self.stop()
         self.assertEqual(rows(), after)

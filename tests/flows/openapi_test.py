@@ -10,22 +10,17 @@ operation is tried (40, unless said).
 import http.client
 import json
 import os
-import pathlib
 import random
 import re
-import signal
 import string
-import subprocess
 import sys
-import tempfile
-import time
 import unittest
 import urllib.parse
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
+from running_weir import PATIENCE, WEIR, WeirTest
+
 SEED = int(sys.argv.pop(1)) if len(sys.argv) > 1 and sys.argv[1].isdigit() else random.randrange(1 << 32)
 TRIES = int(os.environ.get("OPENAPI_TRIES", "40"))
-PATIENCE = 60  # seconds; a bound, not a wait
 
 FLOW = """\
 flow: op
@@ -150,35 +145,15 @@ def encoded(text):
     return urllib.parse.quote(text.encode("utf-8", "surrogateescape"), safe="")
 
 
-class OpenApiTest(unittest.TestCase):
+class OpenApiTest(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         (self.folder / "op.yaml").write_text(FLOW)
-        with (self.folder / "log").open("w") as log:
-            self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", "127.0.0.1:0"], cwd=self.folder,
-                                            stderr=log, stdout=subprocess.DEVNULL)
-        self.addCleanup(self.stop)
-        end = time.monotonic() + PATIENCE
-        while not (found := re.search(r"listening on http://\S+:(\d+)", (self.folder / "log").read_text())):
-            self.assertIsNone(self.process.poll(), (self.folder / "log").read_text())
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
-        self.port = int(found.group(1))
+        self.start()
         status, _, body = self.ask("GET", "/api/v1/openapi.json")
         self.assertEqual(status, 200)
         self.document = json.loads(body)
         self.values = Values(random.Random(SEED))
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
     def ask(self, method, target, body=None, content_type=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -211,7 +186,7 @@ class OpenApiTest(unittest.TestCase):
         try:
             status, headers, body = self.ask(method, target, *sent)
         except Exception as error:
-            raise AssertionError(f"{said}: {type(error).__name__}: {error}\n{(self.folder / 'log').read_text()[-2000:]}")
+            raise AssertionError(f"{said}: {type(error).__name__}: {error}\n{self.log()[-2000:]}")
         said += f" -> {status} {body[:300]!r}"
         self.assertLess(status, 500, said)
         documented = operation["responses"].get(str(status)) or operation["responses"].get("default")

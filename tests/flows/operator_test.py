@@ -5,20 +5,14 @@ Usage: operator_test.py WEIR
 """
 
 import json
-import os
-import pathlib
 import re
-import signal
 import subprocess
-import sys
-import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.request
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 60  # seconds; a bound, not a wait
+from running_weir import PATIENCE, WEIR, WeirTest, eventually
+
 
 FLOW = """\
 flow: op
@@ -31,57 +25,11 @@ processors:
 """
 
 
-def eventually(condition):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time")
-
-
-class OperatorTest(unittest.TestCase):
+class OperatorTest(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         (self.folder / "op.yaml").write_text(FLOW)
-        self.process = None
-        self.addCleanup(self.stop)
         self.start()
-
-    def start(self, *arguments, listen="127.0.0.1:0"):
-        self.log = (self.folder / "log").open("w+")
-        self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", listen, *arguments], cwd=self.folder,
-                                        stderr=self.log, stdout=subprocess.DEVNULL)
-
-        def url():
-            if self.process.poll() is not None:
-                raise AssertionError((self.folder / "log").read_text())
-            found = re.search(r"listening on (http://\S+)", (self.folder / "log").read_text())
-            return found and found.group(1)
-
-        self.url = eventually(url)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
-
-    def weir(self, *arguments, answer=None, status=0, token=None):
-        environment = {k: v for k, v in os.environ.items() if k != "WEIR_TOKEN"}
-        if token:
-            environment["WEIR_TOKEN"] = token
-        result = subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
-                                input=answer, cwd=self.folder, env=environment)
-        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
-        return result.stdout + (result.stderr if status else "")
 
     def ask(self, verb, *arguments, **more):
         return self.weir(verb, *arguments, "--url", self.url, **more)

@@ -8,18 +8,14 @@ Usage: secrets_test.py WEIR
 import http.client
 import json
 import os
-import pathlib
 import re
 import resource
 import signal
 import subprocess
-import sys
-import tempfile
-import time
 import unittest
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 60  # seconds; a bound, not a wait
+from running_weir import PATIENCE, WEIR, WeirTest, eventually
+
 
 # Nothing listens at port 1: each of these has something to complain about, with its secret at hand.
 FLOW = """\
@@ -64,49 +60,15 @@ processors:
 """
 
 
-def eventually(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time: " + what)
-
-
-class SecretsTest(unittest.TestCase):
+class SecretsTest(WeirTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         (self.folder / "planted.yaml").write_text(FLOW)
         (self.folder / "plain.yaml").write_text(PLAIN)
-        self.addCleanup(self.stop)
-        self.process = None
 
-    def start(self, flow):
-        with (self.folder / "log").open("w") as log:
-            self.process = subprocess.Popen(
-                [WEIR, "run", flow, "--listen", "127.0.0.1:0", "--log-level", "debug"], cwd=self.folder, stderr=log,
-                stdout=log, env=ENVIRONMENT if flow == "planted.yaml" else os.environ,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
-        self.port = int(eventually(self.listens, "it listens").group(1))
-
-    def log(self):
-        return (self.folder / "log").read_text(errors="replace")
-
-    def listens(self):
-        self.assertIsNone(self.process.poll(), self.log())
-        return re.search(r"listening on http://\S+:(\d+)", self.log())
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+    def run_flow(self, flow):
+        self.start("--log-level", "debug", flow=flow, environment=SECRETS if flow == "planted.yaml" else None,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
 
     def ask(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -125,7 +87,7 @@ class SecretsTest(unittest.TestCase):
             self.assertFalse(secret.encode() in text, f"{name} shows in {where}")
 
     def test_they_show_nowhere(self):
-        self.start("planted.yaml")
+        self.run_flow("planted.yaml")
 
         def complained():
             flow = json.loads(self.ask("/api/v1/flows/planted"))
@@ -161,7 +123,7 @@ class SecretsTest(unittest.TestCase):
 
     def test_a_process_that_holds_secrets_leaves_no_core_file(self):
         for flow, expected in (("plain.yaml", True), ("planted.yaml", False)):
-            self.start(flow)
+            self.run_flow(flow)
             self.process.send_signal(signal.SIGABRT)
             _, status = os.waitpid(self.process.pid, 0)
             self.process.returncode = -os.WTERMSIG(status)

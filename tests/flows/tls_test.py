@@ -8,19 +8,15 @@ import http.client
 import json
 import os
 import pathlib
-import re
-import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 import unittest
 
-WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
-PATIENCE = 120  # seconds; a bound, not a wait
+from running_weir import PATIENCE, WEIR, WeirTest, eventually
+
 
 FLOW = """\
 flow: op
@@ -28,16 +24,6 @@ processors:
   make: {type: GenerateFlowFile, rate: 20/s, content: '{"n": $(seq)}', to: keep}
   keep: {type: FileSink, path: out.ndjson, drop: failure}
 """
-
-
-def eventually(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time: " + what)
 
 
 def openssl(folder, *arguments):
@@ -74,7 +60,7 @@ class Authority:
         return str(self.folder / name)
 
 
-class TlsTest(unittest.TestCase):
+class TlsTest(WeirTest):
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
@@ -82,49 +68,16 @@ class TlsTest(unittest.TestCase):
         cls.authority = Authority(pathlib.Path(folder.name))
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         (self.folder / "op.yaml").write_text(FLOW)
-        self.process = None
-        self.addCleanup(self.stop)
 
-    def log(self):
-        return (self.folder / "log").read_text()
-
-    def start(self, *arguments, listen="127.0.0.1:0", environment=None):
-        with (self.folder / "log").open("w") as log:
-            self.process = subprocess.Popen([WEIR, "run", "op.yaml", "--listen", listen, *arguments], cwd=self.folder,
-                                            stderr=log, stdout=subprocess.DEVNULL,
-                                            env={**os.environ, **(environment or {})})
-
-        def url():
-            if self.process.poll() is not None:
-                raise AssertionError(self.log())
-            return re.search(r"listening on (https?)://\S+:(\d+)", self.log())
-
-        found = eventually(url, "it listens")
-        self.port = int(found.group(2))
-        self.url = f"{found.group(1)}://localhost:{self.port}"
+    def start(self, *arguments, **more):
+        super().start(*arguments, **more)
+        self.url = f"{self.url.partition(':')[0]}://localhost:{self.port}"  # the certificate's name
 
     def start_with(self, name="server", **more):
         self.start("--tls-cert", self.authority.path(name + ".pem"), "--tls-key", self.authority.path(name + ".key"),
                    **more)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def weir(self, *arguments, status=0):
-        result = subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
-                                cwd=self.folder)
-        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
-        return result.stdout + result.stderr
 
     def context(self):
         return ssl.create_default_context(cafile=self.authority.path("ca.pem"))
