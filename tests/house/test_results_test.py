@@ -76,9 +76,13 @@ class Targets(unittest.TestCase):
         tests = {"tests": [
             {"name": "store_test", "command": ["/b/tests/store_test", "--x"]},
             {"name": "engine_test"},
-            {"name": "script", "command": ["/usr/bin/python3", "x.py"]},
         ]}
         self.assertEqual(test_results.targets("/b", tests), ["engine_test", "store_test"])
+
+    def test_a_test_that_another_program_runs_has_no_target_and_is_refused(self):
+        tests = {"tests": [{"name": "script", "command": ["/usr/bin/python3", "x.py", "/b/weir"]}]}
+        with self.assertRaisesRegex(ValueError, "script is no executable of the build but run by /usr/bin/python3"):
+            test_results.targets("/b", tests)
 
 
 if __name__ == "__main__":

@@ -157,10 +157,7 @@ TEST_CASE_FIXTURE(EngineTest, "a connection that goes keeps what is queued, says
   without.processor("source", "Count").processor("sink", "Collect").connect("source", "success", "sink");
   scripts()["source"].count = 10;
   std::atomic<bool> open{false};
-  scripts()["gate"].process = [&](FlowFile file, Session& session) {
-    if (!open) throw Unavailable("closed");
-    session.transfer(file, 0);
-  };
+  scripts()["gate"].process = closed_until(open);
   Run run(folder.path(), before, false);
   run.start();
   REQUIRE(eventually([&] { return next_of(run, "test/source/success/gate") == 10; }));
@@ -190,10 +187,7 @@ TEST_CASE_FIXTURE(EngineTest, "a flow comes and goes with its queues and its sta
   scripts()["source"].batch = 10;
   scripts()["numbers"].count = 1'000;
   std::atomic<bool> open{false};
-  scripts()["door"].process = [&](FlowFile file, Session& session) {
-    if (!open) throw Unavailable("closed");
-    session.transfer(file, 0);
-  };
+  scripts()["door"].process = closed_until(open);
   {
     Run run(folder.path(), main, false);
     run.start();
@@ -376,10 +370,7 @@ TEST_CASE_FIXTURE(EngineTest, "thresholds of a queue change without anything bei
   starts.count({"source"});
   scripts()["source"].count = 1'500;
   std::atomic<bool> open{false};
-  scripts()["gate"].process = [&](FlowFile file, Session& session) {
-    if (!open) throw Unavailable("closed");
-    session.transfer(file, 0);
-  };
+  scripts()["gate"].process = closed_until(open);
   Run run(folder.path(), before, false);
   run.start();
   REQUIRE(eventually([&] { return next_of(run, "test/source/success/gate") == 100; }));

@@ -123,6 +123,13 @@ const std::map<std::string, const abi::ProcessorType*>& types() {
 
 }  // namespace
 
+std::function<void(FlowFile, Session&)> closed_until(const std::atomic<bool>& open) {
+  return [&open](FlowFile file, Session& session) {
+    if (!open) throw Unavailable("closed");
+    session.transfer(file, 0);
+  };
+}
+
 TemporaryFolder::TemporaryFolder() {
   auto name = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");

@@ -44,6 +44,9 @@ struct Script {
 std::map<std::string, Script>& scripts();
 Collected& collected();
 
+/// What a Do processor does that has no far side until `open`, and then passes on. `open` outlives the run.
+std::function<void(FlowFile, Session&)> closed_until(const std::atomic<bool>& open);
+
 class TemporaryFolder {
  public:
   TemporaryFolder();

@@ -41,10 +41,7 @@ TEST_CASE_FIXTURE(EngineTest, "a full connection stops the source until its cons
   flow.processor("source", "Count").processor("gate", "Do").processor("sink", "Collect");
   flow.connect("source", "success", "gate", {.max_count = 250, .max_bytes = 0}).connect("gate", "success", "sink");
   scripts()["source"].count = 2'000;
-  scripts()["gate"].process = [&](FlowFile file, Session& session) {
-    if (!open) throw Unavailable("closed");
-    session.transfer(file, 0);
-  };
+  scripts()["gate"].process = closed_until(open);
   Run run(folder.path(), flow);
   run.start();
   CHECK(eventually([&] {

@@ -41,10 +41,7 @@ TEST_CASE_FIXTURE(EngineTest, "a full memory budget moves durable FlowFiles to d
   scripts()["source"].count = 20'000;
   scripts()["source"].poll = nullptr;
   std::atomic<bool> open{false};
-  scripts()["gate"].process = [&](FlowFile file, Session& session) {
-    if (!open) throw Unavailable("closed");
-    session.transfer(file, 0);
-  };
+  scripts()["gate"].process = closed_until(open);
   Run run(folder.path(), flow, true, [](engine::Options& options) { options.memory_budget = 256 * KiB; });
   run.start();
   CHECK(eventually([&] {

@@ -83,7 +83,12 @@ describe('the sensor lake', () => {
   it('is found and walked through by keyboard alone, and its address leads back', async () => {
     const { page, complaints } = await open(browser, lake.url);
     await node(page, 'readings').waitFor();
-    await page.keyboard.press('/');
+    const focused = await page.evaluate(async () => {
+      document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }));
+      for (let i = 0; i < 10; ++i) await null; // no further: the next key may be on its way
+      return document.activeElement?.getAttribute('aria-label');
+    });
+    expect(focused).toBe('Search for');
     await page.keyboard.type('dedup');
     await page.keyboard.press('Enter');
     await page.locator('.panel h2', { hasText: 'once' }).waitFor();
