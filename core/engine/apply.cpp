@@ -14,69 +14,22 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "engine/engine.h"
 #include "engine/executor.h"
-#include "flow/difference.h"
+#include "engine/graph.h"
 
 namespace weir::engine {
 
 using Status = Instance::Status;
-
-/// How everything hangs together.
-struct Engine::Graph {
-  struct Place {
-    std::shared_ptr<Instance> instance;
-    std::shared_ptr<const flow::Flow> flow;
-    const flow::Processor* definition = nullptr;
-    bool rewired = false;  ///< inputs and outputs are what follows; else they stay what they are
-    std::vector<Connection*> inputs;
-    std::vector<std::vector<Connection*>> outputs;
-  };
-  struct Way {
-    std::shared_ptr<Connection> connection;
-    std::shared_ptr<const flow::Flow> flow;
-    const flow::Connection* definition = nullptr;
-    Instance* from = nullptr;
-    Instance* to = nullptr;
-  };
-  Flows flows;
-  std::vector<Place> places;
-  std::vector<Way> ways;
-  std::vector<store::RecoveredConnection> orphans;
-};
-
-/// What it takes to come from one to the other.
-struct Engine::Applying {
-  struct Fresh {
-    std::shared_ptr<Instance> instance;
-    std::shared_ptr<Instance> before;  ///< of the same number; null: it is new
-    bool wanted = false;               ///< to be started
-  };
-  const ApplyOptions& options;
-  std::vector<std::shared_ptr<Instance>> stopping;  ///< those that change or go
-  std::set<const Instance*> worked;                 ///< of those: had not been stopped by anybody
-  std::vector<std::shared_ptr<Instance>> paused;    ///< those whose outputs change
-  std::vector<Fresh> fresh;
-  std::vector<std::shared_ptr<Connection>> going;
-  std::vector<std::pair<std::string, std::string>> renamed_processors;
-  std::vector<std::pair<std::string, std::string>> renamed_connections;
-  std::vector<std::string> told;  ///< what differs, a line a flow
-};
 
 namespace {
 
 bool works(const Instance& instance) {
   return instance.status == Status::starting || instance.status == Status::running ||
          instance.status == Status::misconfigured;
-}
-
-const std::shared_ptr<const flow::Flow>* find(const Flows& flows, const std::string& name) {
-  const auto at = std::find_if(flows.begin(), flows.end(), [&](const auto& flow) { return flow->name == name; });
-  return at == flows.end() ? nullptr : &*at;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -90,141 +43,6 @@ bool keeps_data(const store::RecoveredConnection& connection) {
 }
 
 }  // namespace
-
-Engine::Graph Engine::present() const {
-  Graph graph;
-  graph.flows = flows_;
-  graph.orphans = orphans_;
-  for (const auto& instance : instances_)
-    graph.places.push_back(
-        {instance, instance->shared_flow(), &instance->definition(), false, instance->inputs, instance->outputs});
-  for (const auto& connection : connections_)
-    graph.ways.push_back(
-        {connection, connection->shared_flow(), &connection->definition(), connection->from, connection->to});
-  return graph;
-}
-
-/// Without the lock: nobody else changes the graph, and what is made here nobody else sees yet.
-Engine::Graph Engine::wanted(const Graph& now, Flows flows, Applying& change) {
-  Graph graph;
-  graph.flows = std::move(flows);
-  std::map<std::string, Graph::Place*> known;
-  std::vector<Graph::Place> places = now.places;
-  for (auto& place : places) known[place.instance->full_name()] = &place;
-  std::map<std::string, std::shared_ptr<Connection>> connections;
-  for (const auto& way : now.ways) connections[way.connection->id()] = way.connection;
-  std::map<std::string, store::RecoveredConnection> recovered;
-  for (auto& connection : store_.connections()) recovered.emplace(connection.id, std::move(connection));
-  std::set<const Instance*> kept;
-
-  for (const auto& after : graph.flows) {
-    const auto* before = find(now.flows, after->name);
-    const auto difference = flow::compare(before == nullptr ? nullptr : before->get(), after.get());
-    const bool is_new = difference.kind == flow::ChangeKind::added;
-    if (!difference.empty()) change.told.push_back((is_new ? "" : after->name + ": ") + flow::summary(difference));
-    std::map<std::string, flow::Reach> reach;
-    for (const auto& processor : difference.processors) reach[processor.name] = processor.reach;
-    const auto base = graph.places.size();
-    for (const auto& definition : after->processors) {
-      const auto name = after->name + "/" + definition.name;
-      const auto old_name = before == nullptr ? std::string() : flow::name_before(**before, *after, definition);
-      auto& place = graph.places.emplace_back();
-      place.flow = after;
-      place.definition = &definition;
-      if (old_name.empty()) {
-        place.instance = std::make_shared<Instance>(*this, after, definition, store_.processor_number(name));
-        for (auto& [key, value] : store_.state(place.instance->number())) place.instance->state.emplace(key, value);
-        change.fresh.push_back({place.instance, nullptr, false});
-        place.rewired = true;
-        continue;
-      }
-      const auto old = known.at(after->name + "/" + old_name)->instance;
-      kept.insert(old.get());
-      const auto found = reach.find(definition.name);
-      if (found != reach.end() && found->second == flow::Reach::restart) {
-        place.instance = std::make_shared<Instance>(*this, after, definition, old->number());
-        place.rewired = true;
-        change.fresh.push_back({place.instance, old, false});
-        change.stopping.push_back(old);
-        if (old->full_name() != name) change.renamed_processors.emplace_back(old->full_name(), name);
-        continue;
-      }
-      place.instance = old;
-      place.inputs = known.at(after->name + "/" + old_name)->inputs;
-      place.rewired = found != reach.end() && found->second == flow::Reach::outputs;
-      if (place.rewired) change.paused.push_back(old);
-    }
-    std::map<std::string, std::string> was;
-    for (const auto& connection : difference.connections) was[connection.id] = connection.was;
-    for (const auto& definition : after->connections) {
-      auto& way = graph.ways.emplace_back();
-      way.flow = after;
-      way.definition = &definition;
-      way.from = graph.places[base + definition.from].instance.get();
-      way.to = graph.places[base + definition.to].instance.get();
-      const auto old_id = was.contains(definition.id) ? was[definition.id] : definition.id;
-      if (const auto old = connections.find(old_id); old != connections.end()) {
-        way.connection = old->second;
-        connections.erase(old);
-        if (old_id != definition.id) change.renamed_connections.emplace_back(old_id, definition.id);
-        continue;
-      }
-      way.connection = std::make_shared<Connection>(store_.connection_number(definition.id), after, definition);
-      if (const auto at = recovered.find(definition.id); at != recovered.end()) way.connection->recover(at->second);
-    }
-  }
-  for (const auto& place : now.places) {
-    if (!kept.contains(place.instance.get())) change.stopping.push_back(place.instance);
-  }
-  for (const auto& flow : now.flows) {
-    if (find(graph.flows, flow->name) == nullptr) change.told.push_back(flow->name + " removed");
-  }
-  for (auto& [id, connection] : connections) change.going.push_back(connection);
-  for (const auto& orphan : now.orphans) {
-    const bool is_back = std::any_of(graph.ways.begin(), graph.ways.end(),
-                                     [&](const auto& way) { return way.connection->number() == orphan.connection; });
-    if (!is_back) graph.orphans.push_back(orphan);
-  }
-
-  std::map<Instance*, Graph::Place*> rewired;
-  for (auto& place : graph.places) {
-    if (!place.rewired) continue;
-    place.outputs.resize(place.definition->relationships.size());
-    rewired[place.instance.get()] = &place;
-  }
-  for (const auto& way : graph.ways) {
-    if (const auto from = rewired.find(way.from); from != rewired.end())
-      from->second->outputs[way.definition->relationship].push_back(way.connection.get());
-    const auto to = rewired.find(way.to);
-    if (to != rewired.end() && !kept.contains(way.to)) to->second->inputs.push_back(way.connection.get());
-  }
-  return graph;
-}
-
-/// With the lock; of what is rewired, no session runs.
-void Engine::install(const Graph& graph) {
-  flows_ = graph.flows;
-  orphans_ = graph.orphans;
-  instances_.clear();
-  for (const auto& place : graph.places) {
-    auto& instance = *place.instance;
-    instances_.push_back(place.instance);
-    if (instance.shared_flow() != place.flow) instance.redefine(place.flow, *place.definition);
-    if (!place.rewired) continue;
-    instance.inputs = place.inputs;
-    instance.outputs = place.outputs;
-    for (std::size_t i = 0; i < place.outputs.size(); ++i) instance.routed[i] = !place.outputs[i].empty();
-  }
-  connections_.clear();
-  for (const auto& way : graph.ways) {
-    auto& connection = *way.connection;
-    connections_.push_back(way.connection);
-    connection.redefine(way.flow, *way.definition);
-    connection.from = way.from;
-    connection.to = way.to;
-    connection.durable_only = way.to->definition().exactly_once && !options_.lane;
-  }
-}
 
 /// Whoever would be woken later is not there any more. With the lock.
 void Engine::forget(Instance& instance) {
@@ -393,6 +211,110 @@ void Engine::remove(const std::string& flow, const ApplyOptions& options) {
   change_flows(without, options);
 }
 
+/// Stops what changes or goes, and keeps those whose outputs change from another session.
+void Engine::stop_changing(Applying& change, Graph& before) {
+  for (const auto& instance : change.paused) {
+    instance->paused = true;
+    for (auto& place : before.places) place.rewired |= place.instance == instance;
+  }
+  for (const auto& instance : change.stopping) {
+    // One that runs once stops by itself, and is stopped.
+    const bool worked = (works(*instance) && instance->once == 0) || instance->start_after_stop;
+    if (worked) change.worked.insert(instance.get());
+    instance->start_after_stop = false;
+    if (works(*instance)) begin_stop(*instance);
+  }
+}
+
+/// What is new takes over from what was there, and whether it is to be started: what an operator stopped stays so.
+/// `stops`: what operators have stopped, as it is kept.
+void Engine::prepare_fresh(Applying& change, const std::map<std::string, std::string>& stops) {
+  for (auto& fresh : change.fresh) {
+    auto& instance = *fresh.instance;
+    instance.paused = true;
+    const bool is_enabled = instance.definition().enabled;
+    if (fresh.before) {
+      const bool was_enabled = fresh.before->definition().enabled;
+      instance.inherit(*fresh.before);
+      fresh.wanted = change.worked.contains(fresh.before.get())
+                         ? is_enabled || !was_enabled
+                         : instance.stopped_by.empty() && is_enabled && !was_enabled;
+    } else {
+      recover_stop(instance, stops);
+      fresh.wanted = is_enabled && instance.stopped_by.empty();
+    }
+    if (!fresh.wanted) instance.status = Status::stopped;
+  }
+}
+
+/// Has the caller keep what was applied; returns why he could not.
+std::string Engine::keep_change(const Applying& change, Lock& lock) {
+  if (!change.options.keep) return {};
+  std::string failed;
+  lock.unlock();
+  try {
+    change.options.keep();
+  } catch (const std::exception& error) {
+    failed = error.what();
+  }
+  lock.lock();
+  check_going_on();
+  return failed;
+}
+
+/// Returns why the graph is the one before again; empty if it is the one that is wanted.
+std::string Engine::try_change(const std::function<Flows(Flows)>& next, Applying& change, Lock& lock) {
+  quiet_.wait(lock, [&] { return operators_ == 0 || stopping_ || !fatal_.empty(); });
+  check_going_on();
+  auto before = present();
+  lock.unlock();
+  auto flows = next(before.flows);
+  std::set<std::string> names;
+  for (const auto& flow : flows) {
+    if (!names.insert(flow->name).second) throw std::invalid_argument("two flows have the name '" + flow->name + "'");
+  }
+  const auto after = wanted(before, std::move(flows), change);
+  const auto stops = store_.state(operator_number_);
+  for (const auto& fresh : change.fresh) executor_->add(*fresh.instance);
+  lock.lock();
+  stop_changing(change, before);
+  try {
+    wait_quiesced(change, lock);
+  } catch (const NotApplied& error) {
+    resume_unchanged(change);
+    return error.what();
+  }
+  prepare_fresh(change, stops);
+  install(after);
+  for (const auto& instance : change.stopping) forget(*instance);
+  auto failed = start_new(change, lock);
+  if (failed.empty()) failed = keep_change(change, lock);
+  if (failed.empty()) {
+    put_in_force(change);
+  } else {
+    roll_back_graph(change, before, lock);
+  }
+  return failed;
+}
+
+/// Lets go of what is not part of the graph, and says what became of the change.
+void Engine::tell(const Applying& change, const std::string& failed) {
+  if (!failed.empty()) {
+    for (const auto& fresh : change.fresh) executor_->remove(*fresh.instance);
+    return report(nullptr, abi::Level::warning,
+                  "a changed flow was not applied, and what ran before runs on: " + failed);
+  }
+  for (const auto& instance : change.stopping) executor_->remove(*instance);
+  const auto& who = change.options.who;
+  for (const auto& line : change.told)
+    report(nullptr, abi::Level::info, "applied" + (who.empty() ? "" : " by " + who) + ": " + line);
+  for (const auto& connection : change.going) {
+    for (const auto& orphan : orphans()) {
+      if (orphan.connection == connection->number()) report_orphan(orphan);
+    }
+  }
+}
+
 void Engine::change_flows(const std::function<Flows(Flows)>& next, const ApplyOptions& options) {
   Lock lock(mutex_);
   check_up();
@@ -406,95 +328,17 @@ void Engine::change_flows(const std::function<Flows(Flows)>& next, const ApplyOp
       if (!lock.owns_lock()) lock.lock();
       engine.applying_ = false;
       engine.quiet_.notify_all();
+      lock.unlock();
     }
   };
   Applying change{options, {}, {}, {}, {}, {}, {}, {}, {}};
   std::string failed;
   {
     const Over over{*this, lock};
-    quiet_.wait(lock, [&] { return operators_ == 0 || stopping_ || !fatal_.empty(); });
-    check_going_on();
-    auto before = present();
-    lock.unlock();
-    auto flows = next(before.flows);
-    std::set<std::string> names;
-    for (const auto& flow : flows) {
-      if (!names.insert(flow->name).second) throw std::invalid_argument("two flows have the name '" + flow->name + "'");
-    }
-    const auto after = wanted(before, std::move(flows), change);
-    const auto stops = store_.state(operator_number_);
-    for (const auto& fresh : change.fresh) executor_->add(*fresh.instance);
-    lock.lock();
-    for (const auto& instance : change.paused) {
-      instance->paused = true;
-      for (auto& place : before.places) place.rewired |= place.instance == instance;
-    }
-    for (const auto& instance : change.stopping) {
-      // One that runs once stops by itself, and is stopped.
-      const bool worked = (works(*instance) && instance->once == 0) || instance->start_after_stop;
-      if (worked) change.worked.insert(instance.get());
-      instance->start_after_stop = false;
-      if (works(*instance)) begin_stop(*instance);
-    }
-    try {
-      wait_quiesced(change, lock);
-    } catch (const NotApplied& error) {
-      failed = error.what();
-    }
-    if (failed.empty()) {
-      for (auto& fresh : change.fresh) {
-        auto& instance = *fresh.instance;
-        instance.paused = true;
-        const bool is_enabled = instance.definition().enabled;
-        if (fresh.before) {
-          const bool was_enabled = fresh.before->definition().enabled;
-          instance.inherit(*fresh.before);
-          fresh.wanted = change.worked.contains(fresh.before.get())
-                             ? is_enabled || !was_enabled
-                             : instance.stopped_by.empty() && is_enabled && !was_enabled;
-        } else {
-          recover_stop(instance, stops);
-          fresh.wanted = is_enabled && instance.stopped_by.empty();
-        }
-        if (!fresh.wanted) instance.status = Status::stopped;
-      }
-      install(after);
-      for (const auto& instance : change.stopping) forget(*instance);
-      failed = start_new(change, lock);
-      if (failed.empty() && options.keep) {
-        lock.unlock();
-        try {
-          options.keep();
-        } catch (const std::exception& error) {
-          failed = error.what();
-        }
-        lock.lock();
-        check_going_on();
-      }
-      if (failed.empty()) {
-        put_in_force(change);
-      } else {
-        roll_back_graph(change, before, lock);
-      }
-    } else {
-      resume_unchanged(change);
-    }
+    failed = try_change(next, change, lock);
   }
-  lock.unlock();
-  if (failed.empty()) {
-    for (const auto& instance : change.stopping) executor_->remove(*instance);
-    for (const auto& line : change.told)
-      report(nullptr, abi::Level::info, "applied" + (options.who.empty() ? "" : " by " + options.who) + ": " + line);
-    for (const auto& connection : change.going) {
-      for (const auto& orphan : orphans()) {
-        if (orphan.connection == connection->number()) report_orphan(orphan);
-      }
-    }
-    return;
-  }
-  for (const auto& fresh : change.fresh) executor_->remove(*fresh.instance);
-  report(nullptr, abi::Level::warning, "a changed flow was not applied, and what ran before runs on: " + failed);
-  throw NotApplied(failed);
+  tell(change, failed);
+  if (!failed.empty()) throw NotApplied(failed);
 }
 
 }  // namespace weir::engine

@@ -10,7 +10,7 @@
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
 //   operate.cpp    start and stop of a processor    queue.cpp      an operator at queues and state
 //   lane.cpp       rounds of a lane                 apply.cpp      a changed flow, while it runs
-//   test_control.cpp  what a test does: time, input
+//   graph.cpp      the graph it leads to            test_control.cpp  what a test does: time, input
 
 #include <atomic>
 #include <condition_variable>
@@ -249,6 +249,7 @@ class Engine {
   };
 
   struct Graph;
+  class GraphBuilder;
   struct Applying;
   /// An operator's work on the graph, which does not change as long as it lasts.
   class Operating {
@@ -315,10 +316,12 @@ class Engine {
   void end_stops();
   void destroy_processor(Instance& instance, abi::Processor* processor);
 
-  // apply.cpp
+  // graph.cpp
   Graph present() const;
   Graph wanted(const Graph& now, Flows flows, Applying& change);
   void install(const Graph& graph);
+
+  // apply.cpp
   void forget(Instance& instance);
   void wait_quiesced(Applying& change, Lock& lock);
   std::string start_new(Applying& change, Lock& lock);
@@ -326,6 +329,11 @@ class Engine {
   void roll_back_graph(Applying& change, const Graph& before, Lock& lock);
   void put_in_force(Applying& change);
   void change_flows(const std::function<Flows(Flows)>& next, const ApplyOptions& options);
+  std::string try_change(const std::function<Flows(Flows)>& next, Applying& change, Lock& lock);
+  void stop_changing(Applying& change, Graph& before);
+  void prepare_fresh(Applying& change, const std::map<std::string, std::string>& stops);
+  std::string keep_change(const Applying& change, Lock& lock);
+  void tell(const Applying& change, const std::string& failed);
   void check_going_on() const;
 
   // queue.cpp
