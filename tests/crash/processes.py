@@ -53,8 +53,8 @@ class Broker:
     def url(self):
         return f"mqtt://127.0.0.1:{self.port}"
 
-    def await_subscriber(self):
-        wait_for(lambda: "crash/+/readings" in self.log.read_text(), 60, "Weir has not subscribed")
+    def await_subscribers(self, count=1):
+        wait_for(lambda: self.log.read_text().count("crash/+/readings") >= count, 60, "Weir has not subscribed")
 
     def stop(self):
         self.process.kill()
