@@ -40,7 +40,10 @@ bool ContentReader::read(Session& session, bool last, const std::function<void(c
 /// Reads from the stream; where compressed data breaks off, remembers why and is at the end.
 std::size_t ContentReader::fill(char* to, std::size_t size) {
   std::size_t n = 0;
-  if (damage_) return n;
+  if (damage_) {
+    at_end_ = true;
+    return n;
+  }
   try {
     n = stream_->read(to, size);
     at_end_ = n < size;
@@ -84,7 +87,7 @@ bool ContentReader::read_lines(Session& session, bool last) {
   auto cut = whole_lines({bytes, size});
   if (cut == 0 && !at_end_) {
     carry_.clear();
-    return read_long_line(session, file, size, last);
+    return read_long_line(session, file, {bytes, size}, last);
   }
   if (at_end_ && last && !damage_) cut = size;
   carry_.assign(bytes + cut, size - cut);
@@ -98,13 +101,20 @@ bool ContentReader::read_lines(Session& session, bool last) {
   return false;
 }
 
-bool ContentReader::read_long_line(Session& session, FlowFile file, std::uint64_t size, bool last) {
+/// `file` holds its beginning already.
+bool ContentReader::read_long_line(Session& session, FlowFile file, std::string_view begin, bool last) {
   const auto line_start = position_;
+  std::uint64_t size = begin.size();
+  char before = begin.empty() ? '\0' : begin.back();  // the byte before this block
+  std::uint64_t end_size = 0;                         // of its line's end
+  bool ended = false;
   while (true) {
     char* const bytes = session.append(file, options_.chunk_size);
     const auto n = fill(bytes, options_.chunk_size);
     const auto line = first_line({bytes, n});
-    const bool ended = !line.empty() && line.back() == '\n';
+    ended = !line.empty() && line.back() == '\n';
+    if (ended) end_size = (line.size() > 1 ? line[line.size() - 2] : before) == '\r' ? 2 : 1;
+    if (n > 0) before = bytes[n - 1];
     size += line.size();
     session.shrink(file, size);
     if (!ended && !at_end_) continue;
@@ -119,10 +129,15 @@ bool ContentReader::read_long_line(Session& session, FlowFile file, std::uint64_
     }
     break;
   }
-  describe(session, file);
+  if (options_.each) {
+    content_.describe(session, file);
+  } else {
+    describe(session, file);
+  }
   position_.offset += size;
   position_.line += 1;
-  std::optional<std::string> objection = damage_;
+  std::optional<std::string> objection;
+  if (!ended) objection = damage_;
   if (!objection && size > options_.max_line) {
     objection = "line " + std::to_string(position_.line) + " of " + content_.name() + " has " + std::to_string(size) +
                 " bytes: longer than max_line, " + format_bytes(options_.max_line);
@@ -131,9 +146,10 @@ bool ContentReader::read_long_line(Session& session, FlowFile file, std::uint64_
     warn_(*objection);
     session.reject(file, *objection);
   } else {
+    if (options_.each) session.shrink(file, size - end_size);
     session.transfer(file, kSuccess);
   }
-  return !at_end_;
+  return !at_end_ || !carry_.empty() || (ended && damage_);
 }
 
 void ContentReader::emit_lines(Session& session, FlowFile chunk, char* begin, std::size_t size) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "byte_stream.h"
 #include "json_scanner.h"
@@ -70,7 +71,7 @@ class ContentReader {
   std::size_t fill(char* to, std::size_t size);
   std::uint64_t next_room() const;
   /// A line longer than a chunk: the FlowFile that begins with it grows until its end.
-  bool read_long_line(Session& session, FlowFile file, std::uint64_t size, bool last);
+  bool read_long_line(Session& session, FlowFile file, std::string_view begin, bool last);
   void emit_lines(Session& session, FlowFile chunk, char* begin, std::size_t size);
   void emit_records(Session& session, std::string_view lines, std::uint32_t count, std::uint64_t end);
   void fail_rest(Session& session, const std::string& why);

@@ -122,6 +122,54 @@ TEST_CASE("a line longer than a chunk is one FlowFile, one longer than max_line 
   CHECK(failed[0].attributes.at("error.message").find("line 4 of") != std::string::npos);
 }
 
+TEST_CASE("with emit: each a line longer than a chunk is without its end too") {
+  const TestDirectory dir;
+  for (std::size_t size = 8'190; size < 8'196; ++size) {
+    CAPTURE(size);
+    const auto path = dir.write("a.log", std::string(size, 'a') + "\r\n" + std::string(size, 'b') + "\nc\n");
+    Runner runner(type(), "path: " + path + "\nchunk_size: 4KiB\nemit: each", {.until_idle = true});
+    runner.run();
+    const auto got = runner.take("success");
+    CHECK((contents(got) == List{std::string(size, 'a'), std::string(size, 'b'), "c"}));
+    CHECK(got.at(0).attributes == got.at(2).attributes);
+  }
+}
+
+TEST_CASE("what follows a line that is longer than a chunk is read, however near the end of the file is") {
+  const TestDirectory dir;
+  const std::string longer(100'000, 'a');
+  for (const auto& behind : List{"", "y\n", "y\nz", "\n", "y\n" + std::string(4'096, 'z') + "\nend\n"}) {
+    for (const std::string emit : {"chunk", "each"}) {
+      for (const bool tail : {false, true}) {
+        CAPTURE(behind.substr(0, 4));
+        const auto text = "x\n" + longer + "\n" + behind + (tail ? "\n" : "");
+        const auto path = dir.write("a.log", text);
+        Runner runner(type(),
+                      "path: " + path + "\nchunk_size: 4KiB\nemit: " + emit + "\ntail: " + (tail ? "true" : "false"));
+        runner.run();
+        std::string got;
+        for (const auto& content : contents(runner.take("success")))
+          got += content + (emit == "chunk" && content.ends_with('\n') ? "" : "\n");
+        CHECK(got.size() == text.size() + (text.ends_with('\n') ? 0 : 1));
+        CHECK((got.substr(0, text.size()) == text));
+      }
+    }
+    // Where compressed data breaks off, all that was whole before it counts, and the rest goes to failure.
+    const auto text = longer + "\n" + behind + readings(1'000);
+    dir.write("b.gz", gzipped(longer + "\n" + behind) + gzipped(readings(1'000)).substr(0, 200));
+    Runner runner(type(), "path: " + dir.path() + "/b.gz\nchunk_size: 4KiB", {.until_idle = true});
+    runner.run();
+    const auto got = joined(runner.take("success"));
+    const auto rest = joined(runner.take("failure"));
+    CHECK(got.ends_with('\n'));
+    CHECK(text.starts_with(got + rest));
+    CHECK((got + rest).size() >= longer.size() + 1 + behind.size());
+    CHECK(rest.find('\n') == std::string::npos);
+    CHECK(warned(runner, "b.gz ends in the middle of its compressed data"));
+    CHECK(runner.finished());
+  }
+}
+
 TEST_CASE("compressed files are read transparently, with several members, and one that was cut off says where") {
   const TestDirectory dir;
   dir.write("a.gz", gzipped(readings(100)) + gzipped(readings(100, 100)));
@@ -217,6 +265,17 @@ TEST_CASE("tail follows what is appended, and waits for the end of a line") {
   dir.append("a.log", "four\n");
   runner.run();
   CHECK(joined(runner.take("success")) == "four\n");
+}
+
+TEST_CASE("a clock that is set back does not keep it from looking") {
+  const TestDirectory dir;
+  const auto path = dir.write("a.log", "one\n");
+  Runner runner(type(), "path: " + path + "\ntail: true\ninterval: 1s");
+  runner.run();
+  dir.append("a.log", "two\n");
+  runner.advance(-std::chrono::hours(1));
+  runner.advance(std::chrono::seconds(1));
+  CHECK(joined(runner.take("success")) == "one\ntwo\n");
 }
 
 TEST_CASE("tail follows a rotation by rename: the old file to its end, then the new one") {
