@@ -69,6 +69,7 @@ template <class F>
 void PartitionedSink::guarded(Session& session, F&& work) {
   const bool expected = sound_ && session.held_count() == held_;
   sound_ = false;
+  std::uint32_t again = 0;
   if (!expected) {
     outputs_->recover(session);
     held_ = session.held_count();
@@ -77,12 +78,14 @@ void PartitionedSink::guarded(Session& session, F&& work) {
     for (std::uint32_t i = 0; i < held_; ++i) {
       const auto file = session.take_held(i);
       write_again(session, file);
-      session.hold(file);
       held_bytes_ += file.size();
     }
+    again = held_;
   }
   outputs_->advance(session);
   work();
+  // Unless the work was to commit it, what was written again goes on being held.
+  for (std::uint32_t i = 0; held_ != 0 && i < again; ++i) session.hold(session.take_held(i));
   sound_ = true;
   ask_for_tick(session);
 }
@@ -293,6 +296,7 @@ void PartitionedSink::finish(Session& session) {
 
 void PartitionedSink::commit(Session& session, bool may_wait) {
   const auto dirty = outputs_->dirty_count();
+  last_commit_ = std::min(last_commit_, session.now());  // the clock may have been set back
   if (may_wait && dirty > kFewFiles && held_bytes_ < dirty * kWorthSync &&
       session.now() - last_commit_ < settings_.sync_every.count())
     return;

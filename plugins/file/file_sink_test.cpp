@@ -274,6 +274,27 @@ TEST_CASE("files roll by size, by count and by age, with numbers that go on") {
   CHECK(dir.read("out-000006.log") == "old\nstill\n");
 }
 
+TEST_CASE("a clock that is set back leaves no file open, and nothing unsynced, for so much longer") {
+  const TestDirectory dir;
+  for (const std::string setting : {"roll_age: 1m", "close_idle: 1m"}) {
+    Runner runner(type(), "path: " + dir / "$(attr('k')).log.gz" + "\nsync_every: 10s\n" + setting);
+    for (int i = 0; i < 40; ++i) runner.push("x", {{"k", setting.substr(0, 4) + std::to_string(i)}});
+    runner.run();
+    runner.durable();
+    runner.advance(-std::chrono::hours(1));
+    runner.advance(std::chrono::seconds(21));
+    runner.durable();
+    CHECK(runner.held() == 0);
+    runner.advance(std::chrono::seconds(61));
+    for (int i = 0; i < 3; ++i) {
+      runner.durable();
+      runner.advance(std::chrono::seconds(1));
+    }
+    const auto numbered = setting.starts_with("roll") ? "-000001" : "";
+    CHECK(dir.has(setting.substr(0, 4) + "7" + numbered + ".log.gz"));
+  }
+}
+
 TEST_CASE("a path that is complete already gets a numbered sibling, never overwritten") {
   const TestDirectory dir;
   for (const auto* text : {"one", "two", "three"}) {
@@ -532,6 +553,40 @@ TEST_CASE("a full disk makes it wait with a clear message, and nothing is lost o
   runner.run();
   runner.durable();
   CHECK(dir.read("out.log") == readings(100) + "before\n" + large + "after\n");
+}
+
+TEST_CASE("what it held when the disk became full is written by whatever step comes first when there is room") {
+  const auto limit_file_size = [](rlim_t size) {
+    struct rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  };
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  const auto large = readings(30'000);
+  for (const std::string mode : {"append", "file_each"}) {
+    for (const std::string first : {"input", "flush", "tick", "finish"}) {
+      CAPTURE(mode);
+      CAPTURE(first);
+      const TestDirectory dir;
+      Runner runner(type(), "path: " + dir / "$(attr('n')).log" + "\nmode: " + mode);
+      runner.push("held\n", {{"n", "1"}});
+      runner.run();
+      CHECK(runner.held() == 1);
+      limit_file_size(1'000'000);
+      runner.push(large, {{"n", "2"}});
+      CHECK_THROWS_AS(runner.run(), weir::Unavailable);
+      limit_file_size(RLIM_INFINITY);
+      if (first == "flush") runner.durable();
+      if (first == "tick") runner.tick();
+      if (first == "finish") runner.finish();
+      runner.run();
+      runner.durable();
+      end(runner);
+      CHECK(dir.files() == std::map<std::string, std::string>{{"1.log", "held\n"}, {"2.log", large}});
+    }
+  }
+  std::signal(SIGXFSZ, old);
 }
 
 TEST_CASE("a file that cannot be written names the path and the reason") {

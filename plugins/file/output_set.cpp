@@ -177,7 +177,7 @@ OutputFile& OutputSet::at(const std::string& path, std::int64_t now) {
     open_.back().dirty = true;
     dirty_.push_back(std::prev(open_.end()));
   }
-  open_.back().last_used = now;
+  open_.back().last_used = last_use_ = now;
   return open_.back().file;
 }
 
@@ -384,10 +384,15 @@ void OutputSet::roll_if_full() {
 }
 
 void OutputSet::close_due(std::int64_t now) {
+  if (now < last_use_) {  // the clock was set back
+    for (auto& file : open_) file.last_used = std::min(file.last_used, now);
+    last_use_ = now;
+  }
   std::vector<List::iterator> due;
   for (auto file = open_.begin(); file != open_.end(); ++file) {
     const bool idle = options_.close_idle.count() != 0 && now - file->last_used >= options_.close_idle.count();
-    const bool old = options_.roll_age.count() != 0 && now - file->file.state().created >= options_.roll_age.count();
+    const auto age = now - file->file.state().created;
+    const bool old = options_.roll_age.count() != 0 && (age >= options_.roll_age.count() || age < 0);
     if (idle || old) due.push_back(file);
     if (!idle && options_.roll_age.count() == 0) break;  // the rest was used later
   }

@@ -106,7 +106,8 @@ class OutputSet final : public Outputs {
   const std::atomic<std::uint64_t>& durable_token_;
   Warn warn_;
   IntentLog intents_;
-  List open_;  ///< the one not used for longest first
+  List open_;                  ///< the one not used for longest first
+  std::int64_t last_use_ = 0;  ///< of any of them
   std::unordered_map<std::string_view, List::iterator> by_key_;
   std::vector<List::iterator> dirty_;
   std::vector<OutputFile> separate_;          ///< ended, and to be made durable
