@@ -67,6 +67,16 @@ bool Connection::available(std::int64_t now, bool strict) const {
   return taken_ < limit();
 }
 
+void Connection::set_back(std::int64_t by) {
+  for (const auto& flight : flights_) {
+    if (flight->state == Flight::State::waiting && flight->due != 0) flight->due -= by;
+  }
+  for (auto& [sequence, retry] : retry_) {
+    if (retry.entry.due != 0) retry.entry.due -= by;
+  }
+  dirty |= !retry_.empty();
+}
+
 std::int64_t Connection::next_due() const {
   std::int64_t due = 0;
   const auto earlier = [&due](std::int64_t when) {

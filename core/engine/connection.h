@@ -112,6 +112,8 @@ class Connection {
   bool available(std::int64_t now, bool strict) const;
   /// When something that waits (a retry, a flight rolled back) is due; 0: nothing waits.
   std::int64_t next_due() const;
+  /// What waits is due so much earlier: the clock was set back.
+  void set_back(std::int64_t by);
   /// Takes up to `max_count` entries and `max_bytes` bytes (at least one entry). Empty if there is none.
   Taken take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict);
   /// The same for an operator: entries below `below`, whoever waits for what; of the retry set, those due at `now`.

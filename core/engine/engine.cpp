@@ -33,7 +33,9 @@ Engine::Engine(Flows flows, store::Store& store, Options options)
     : store_(store),
       options_(std::move(options)),
       virtual_clock_(options_.clock),
-      clock_(virtual_clock_ != nullptr ? static_cast<const Clock*>(virtual_clock_) : &real_clock_),
+      clock_(virtual_clock_ != nullptr  ? virtual_clock_
+             : options_.wall != nullptr ? options_.wall
+                                        : static_cast<const Clock*>(&real_clock_)),
       quality_(*clock_),
       flows_(std::move(flows)) {
   const auto workers = options_.workers != 0 ? options_.workers : std::max(2U, std::thread::hardware_concurrency());

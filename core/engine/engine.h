@@ -54,6 +54,7 @@ struct Options {
   bool until_idle = false;
   Tap tap;                        ///< may be empty
   VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
+  const Clock* wall = nullptr;    ///< null: the system's clock; else one that passes by itself, for tests of its jumps
   /// All of this engine is a lane: it works in rounds, and nothing of it goes to disk (lane.h, lane_host.h).
   std::shared_ptr<Lane> lane;
   std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
@@ -299,6 +300,8 @@ class Engine {
   void run_step(Instance& instance, const Step& step, Lock& lock);
   void check_ends();
   void timer_loop();
+  std::int64_t clock_lead() const;
+  void follow_clock(Lock& lock);
 
   // lane.cpp
   bool lane_at_rest(const Instance* besides = nullptr) const;
@@ -412,6 +415,7 @@ class Engine {
   std::condition_variable timer_changed_;
   std::condition_variable quiet_;  ///< a worker ended, or a state that someone waits for changed
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::int64_t clock_lead_ = 0;  ///< of the flow's clock before a steady one, when last looked at; of timer_loop()
   std::chrono::steady_clock::time_point dirty_since_;
   std::chrono::steady_clock::time_point last_cut_;
   bool dirty_ = false;

@@ -1,7 +1,10 @@
 // What runs when. An instance is posted to its executor when it has something to do and a free task; it then works for
 // a few milliseconds and goes back to the end of the queue.
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <ratio>
 #include <utility>
 
 #include "engine/engine.h"
@@ -20,6 +23,8 @@ constexpr std::uint64_t kBatchBytes = 2 * MiB;
 constexpr std::uint64_t kRunAheadBytes = 3 * MiB;
 constexpr int kConsumersAsked = 4;
 constexpr auto kTimeSlice = std::chrono::milliseconds(5);
+constexpr auto kLongestWait = std::chrono::seconds(60);
+constexpr std::int64_t kClockJump = 1'000'000'000;
 
 std::unique_ptr<store::ContentWriter> write_content(void* store) {
   return static_cast<store::Store*>(store)->write_content();
@@ -172,6 +177,9 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   if (instance.definition().concurrency == 1) {  // tasks that overlap may have neither
     input.state = &instance.state;
     input.held = &instance.held;
+    if (!instance.held.empty()) {
+      for (const auto* connection : instance.inputs) input.came_by.emplace_back(connection->number(), connection->id());
+    }
   }
   Taken taken;
   auto status = abi::Status::ok;
@@ -305,14 +313,55 @@ void Engine::check_ends() {
   if (everything_ended()) quiet_.notify_all();
 }
 
+std::int64_t Engine::clock_lead() const {
+  return clock_->now() - Duration(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// A clock that was set back would have everything that waits wait so much longer: it is due so much earlier instead.
+void Engine::follow_clock(Lock& lock) {
+  if (virtual_clock_ != nullptr) return;
+  const auto before = std::exchange(clock_lead_, clock_lead());
+  const auto back = before - clock_lead_;
+  if (back < kClockJump) return;
+  const auto earlier = [back](std::int64_t& when) { when = when == 0 ? 0 : std::max<std::int64_t>(1, when - back); };
+  for (auto& instance : instances_) {
+    const auto& cron = instance->definition().schedule.cron;
+    for (auto* when : {&instance->tick_at, &instance->not_before, &instance->told_at}) earlier(*when);
+    if (cron.empty()) {
+      earlier(instance->next_scheduled);
+    } else if (instance->next_scheduled != 0) {
+      instance->next_scheduled = flow::next_cron_time(cron, clock_->now());
+    }
+    instance->timer_at = 0;
+  }
+  bool retries = false;
+  for (auto& connection : connections_) {
+    connection->set_back(back);
+    retries |= connection->dirty;
+  }
+  if (retries) touch();
+  timers_ = {};
+  for (auto& instance : instances_) {
+    consider_timers(*instance);
+    consider(*instance);
+  }
+  lock.unlock();
+  report(nullptr, abi::Level::warning, fmt::format("the system's clock was set back by {} s", back / std::nano::den));
+  lock.lock();
+}
+
 void Engine::timer_loop() {
   Lock lock(mutex_);
+  clock_lead_ = clock_lead();
   while (!stopping_) {
     if (timers_.empty()) {
       quiet_.notify_all();
       timer_changed_.wait(lock);
+      clock_lead_ = clock_lead();  // nothing waited
       continue;
     }
+    follow_clock(lock);
+    if (timers_.empty() || stopping_) continue;
     const auto [when, instance] = timers_.top();
     const auto now = clock_->now();
     if (when <= now) {
@@ -326,7 +375,8 @@ void Engine::timer_loop() {
       quiet_.notify_all();
       timer_changed_.wait(lock);  // advance() says when time has moved
     } else {
-      timer_changed_.wait_for(lock, std::chrono::nanoseconds(when - now));
+      // It is by another clock that this waits: the time of day may jump ahead meanwhile.
+      timer_changed_.wait_for(lock, std::min<Duration>(std::chrono::nanoseconds(when - now), kLongestWait));
     }
   }
 }

@@ -300,6 +300,18 @@ void SessionBuilder::penalize(std::uint32_t handle, std::int64_t nanoseconds) {
   out_.penalized.emplace_back(handle, nanoseconds);
 }
 
+/// The connection of an input or of a held FlowFile, or of what this one was made of.
+std::string_view SessionBuilder::came_by(std::uint32_t handle) const {
+  if (is_input(handle)) return in_.connection_id;
+  const auto& made = out_.extras[handle - in_.count];
+  if (made.held == abi::kNone)
+    return made.parent_count == 0 ? in_.connection_id : came_by(out_.parents[made.first_parent]);
+  for (const auto& [number, id] : in_.came_by) {
+    if (number == (*in_.held)[made.held].connection) return id;
+  }
+  return {};
+}
+
 void SessionBuilder::reject(std::uint32_t handle, abi::Text message) {
   if (in_.failure == abi::kNone)
     throw std::logic_error("rejected, but this processor has no relationship `failure`: " + std::string(view(message)));
@@ -309,7 +321,7 @@ void SessionBuilder::reject(std::uint32_t handle, abi::Text message) {
   set_text("error.kind", "rejected");
   set_text("error.message", view(message));
   set_text("error.processor", in_.processor_name);
-  set_text("error.connection", in_.connection_id);
+  set_text("error.connection", came_by(handle));
   set_text("error.time", std::to_string(in_.now / 1'000'000));
   transfer(handle, in_.failure);
 }

@@ -43,9 +43,10 @@ struct SessionInput {
   std::uint64_t durable_cursor = 0;
   std::int64_t now = 0;
   const StateMap* state = nullptr;
-  const std::vector<HeldEntry>* held = nullptr;  ///< oldest first
-  std::uint32_t failure = abi::kNone;            ///< number of the relationship `failure`
-  const std::vector<bool>* routed = nullptr;     ///< by relationship; null: all are
+  const std::vector<HeldEntry>* held = nullptr;                     ///< oldest first
+  std::vector<std::pair<std::uint32_t, std::string_view>> came_by;  ///< numbers and ids of their connections
+  std::uint32_t failure = abi::kNone;                               ///< number of the relationship `failure`
+  const std::vector<bool>* routed = nullptr;                        ///< by relationship; null: all are
   std::string_view processor_name;
 };
 
@@ -181,6 +182,7 @@ class SessionBuilder final : public abi::Session {
   };
 
   bool is_input(std::uint32_t handle) const { return handle < in_.count; }
+  std::string_view came_by(std::uint32_t handle) const;
   Outcome::Extra& extra(std::uint32_t handle);
   abi::Item& writable(std::uint32_t handle);
   void dispose(std::uint32_t handle, Disposition disposition);

@@ -168,6 +168,10 @@ class Runner::Host {
 
   void advance(Duration duration) {
     const auto target = now_ + duration.count();
+    if (target < now_) {
+      if (tick_at_ != 0) tick_at_ += duration.count();
+      for (auto& [sequence, entry] : committed_.queue) entry.due += entry.due == 0 ? 0 : duration.count();
+    }
     while (tick_at_ != 0 && tick_at_ <= target) {
       set_now(std::max(now_, tick_at_));
       run();
@@ -306,6 +310,7 @@ class Runner::Host {
     input.now = now_;
     input.state = &committed_.state;
     input.held = &committed_.held;
+    input.came_by = {{0, input.connection_id}};
     input.failure = context_.relationship(to_text("failure"));
     input.processor_name = options_.name;
     return input;

@@ -80,6 +80,8 @@ void FileSource::poll(Session& session) {
 
 void FileSource::work(Session& session) {
   clear_away(session);
+  const auto interval = settings_.interval.count();
+  if (next_search_ && *next_search_ - session.now() > interval) next_search_.reset();  // the clock was set back
   if (to_read_.empty() && (!next_search_ || session.now() >= *next_search_)) search(session);
   if (!to_read_.empty()) {
     read_some(session);

@@ -151,9 +151,11 @@ void MergeRecords::begin(Session& session) {
 }
 
 void MergeRecords::end(Session& session) {
-  const auto too_old = session.now() - settings_.max_age.count();
+  const auto age = [&](const Bin& bin) { return session.now() - bin.opened; };
   if (settings_.max_age.count() > 0) {
-    while (!bins_.empty() && bins_.oldest()->opened <= too_old) close(bins_.oldest(), "max_age", session);
+    // Below zero: the clock was set back since, and how old it is, nobody knows.
+    const auto is_due = [&](const Bin& bin) { return age(bin) >= settings_.max_age.count() || age(bin) < 0; };
+    while (!bins_.empty() && is_due(*bins_.oldest())) close(bins_.oldest(), "max_age", session);
     if (!bins_.empty()) session.tick_at(bins_.oldest()->opened + settings_.max_age.count());
   }
   bins_.end(session);
@@ -242,7 +244,7 @@ void MergeRecords::merge(const Bin& bin, std::string_view reason, Session& sessi
   }
   session.set(merged, "merge.count", std::to_string(parts.size()));
   session.set(merged, "merge.reason", reason);
-  session.set(merged, "merge.age", std::to_string((session.now() - bin.opened) / 1'000'000));
+  session.set(merged, "merge.age", std::to_string(std::max<std::int64_t>(0, session.now() - bin.opened) / 1'000'000));
   write_content(merged, bin, parts, session);
   session.records(merged, static_cast<std::uint32_t>(std::min<std::uint64_t>(bin.records, 0xffffffffU)));
   session.transfer(merged, kSuccess);

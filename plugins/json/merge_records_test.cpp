@@ -124,6 +124,18 @@ TEST_CASE("a bin that does not fill is merged when it is old enough") {
   CHECK(outputs[0].attributes.at("merge.age") == "10000");
 }
 
+TEST_CASE("a bin does not wait longer because the clock was set back") {
+  auto runner = merge_records("{max_age: 10s}");
+  runner.push("1");
+  runner.run();
+  runner.advance(-1h);
+  runner.advance(10s);
+  const auto outputs = runner.take("success");
+  REQUIRE(outputs.size() == 1);
+  CHECK(outputs[0].attributes.at("merge.reason") == "max_age");
+  CHECK(outputs[0].attributes.at("merge.age") == "0");
+}
+
 TEST_CASE("bytes bound a bin, and a FlowFile larger than the bound is a bin of its own") {
   auto runner = merge_records("{max_bytes: 10B, format: as_is}");
   for (const auto* content : {"aaaa", "bbbb", "cccc", "dddddddddddddddd", "e"}) runner.push(content);

@@ -62,6 +62,8 @@ void S3Source::poll(Session& session) {
 
 void S3Source::work(Session& session) {
   remove_done(session);
+  const auto interval = settings_.interval.count();
+  if (next_listing_ && *next_listing_ - session.now() > interval) next_listing_.reset();  // the clock was set back
   if (to_read_.empty() && (listing_ || !next_listing_ || session.now() >= *next_listing_)) list_page(session);
   if (!to_read_.empty()) read_some(session);
   if (!to_read_.empty() || listing_) return session.again();

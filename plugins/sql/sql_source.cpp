@@ -118,6 +118,7 @@ std::vector<std::size_t> SqlSource::places_of(const std::vector<std::string>& na
 }
 
 void SqlSource::poll(Session& session) {
+  next_pass_ = std::min(next_pass_, session.now() + settings_.interval.count());  // the clock may have been set back
   if (session.now() < next_pass_) return session.tick_at(next_pass_);
   const auto lock = connection_->lock();
   const bool more = selection_.limit == 0 ? read_on(session) : read_page(session);

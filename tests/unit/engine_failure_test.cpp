@@ -45,6 +45,38 @@ TEST_CASE_FIXTURE(EngineTest, "a rejected FlowFile goes to failure with its reas
   CHECK(collected().of("seen") == std::vector<std::string>{"77|no seventy-sevens|act|rejected"});
 }
 
+TEST_CASE_FIXTURE(EngineTest, "what is rejected after it was held says by which of several connections it had come") {
+  FlowBuilder flow;
+  flow.processor("one", "Count").processor("two", "Count").processor("act", "Do").processor("bad", "Do");
+  flow.processor("seen", "Collect");
+  flow.connect("one", "success", "act").connect("two", "success", "act");
+  flow.connect("act", "failure", "bad").connect("bad", "success", "seen");
+  scripts()["one"].count = scripts()["two"].count = 2;
+  scripts()["act"].process = [](FlowFile file, Session& session) { session.hold(file); };
+  scripts()["act"].flush = [](Session& session) {
+    for (std::uint32_t i = 0; i < session.held_count(); ++i) {
+      const auto held = session.take_held(i);
+      if (held.content() == "0") {
+        session.reject(held, "no");
+      } else {
+        session.reject(session.create(held), "no");
+      }
+    }
+  };
+  scripts()["bad"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, std::string(*file.attribute("error.connection")));
+    session.transfer(child, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  auto seen = collected().of("seen");
+  std::sort(seen.begin(), seen.end());
+  CHECK(seen == std::vector<std::string>{"test/one/success/act", "test/one/success/act", "test/two/success/act",
+                                         "test/two/success/act"});
+}
+
 TEST_CASE_FIXTURE(EngineTest, "a defect is tried again, then goes to failure alone, with a bulletin") {
   FlowBuilder flow;
   flow.processor("source", "Count").processor("act", "Do").processor("good", "Collect").processor("bad", "Collect");

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -80,4 +81,60 @@ TEST_CASE_FIXTURE(EngineTest, "virtual time does not pass while something runs t
   run.start();
   CHECK_FALSE(run.engine->advance(2'000, std::chrono::milliseconds(200)));
   CHECK(clock.now() == 1'000);
+}
+
+namespace {
+
+/// The system's clock, until it is set anew.
+class AdjustedClock final : public engine::Clock {
+ public:
+  std::int64_t now() const override { return system_.now() + by_.load(); }
+  void set(Duration by) { by_.store(by.count()); }
+
+ private:
+  engine::RealClock system_;
+  std::atomic<std::int64_t> by_{0};
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(EngineTest, "a clock that is set back keeps nothing waiting, and one set ahead neither") {
+  constexpr std::int64_t kMillisecond = 1'000'000;
+  FlowBuilder flow;
+  flow.processor("ticks", "Count").processor("ticked", "Collect").connect("ticks", "success", "ticked");
+  flow.processor("every", "Count", [](flow::Processor& p) { p.schedule.every = std::chrono::milliseconds(1'500); });
+  flow.processor("scheduled", "Collect").connect("every", "success", "scheduled");
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "sink");
+  for (const auto* name : {"ticks", "every"}) {
+    scripts()[name].endless = true;
+    scripts()[name].poll = [name = std::string(name)](Session& session, std::uint64_t) {
+      session.transfer(session.create(), 0);
+      if (name == "ticks") session.tick_at(session.now() + 1'500 * kMillisecond);
+    };
+  }
+  scripts()["ticks"].tick = [](Session& session) { scripts()["ticks"].poll(session, 0); };
+  scripts()["source"].count = 3;
+  scripts()["source"].endless = true;
+  std::atomic<int> tries{0};
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    if (tries++ < 3) return session.penalize(file, std::chrono::milliseconds(1'500));
+    session.transfer(file, 0);
+  };
+  AdjustedClock clock;
+  Run run(folder.path(), flow, false, [&](engine::Options& options) { options.wall = &clock; });
+  run.start();
+  const auto count = [](const char* name) { return collected().of(name).size(); };
+  REQUIRE(eventually([&] { return tries == 3 && count("ticked") == 1 && count("scheduled") == 1; }));
+  clock.set(-std::chrono::hours(100));
+  CHECK(eventually([&] { return count("sink") == 3; }));
+  CHECK(eventually([&] { return count("ticked") > 2 && count("scheduled") > 2; }));
+  const auto bulletins = run.engine->bulletins();
+  CHECK(std::count_if(bulletins.begin(), bulletins.end(), [](const auto& b) {
+          return b.message.find("clock was set back by 36") != std::string::npos;
+        }) == 1);
+  const auto ticked = count("ticked"), scheduled = count("scheduled");
+  clock.set(std::chrono::hours(100));
+  CHECK(eventually([&] { return count("ticked") > ticked + 1 && count("scheduled") > scheduled + 1; }));
+  run.engine->stop();
 }

@@ -93,7 +93,8 @@ class Runner {
   void tick();
   void flush();
   void finish();
-  /// Moves the clock on, with each tick at the time that was asked for, then runs.
+  /// Moves the clock on, with each tick at the time that was asked for, then runs. By less than nothing: the clock is
+  /// set back, and what waits is due so much earlier, as the engine has it.
   void advance(Duration duration);
   std::int64_t now() const;
   /// @}
