@@ -332,7 +332,9 @@ void FlowReader::read_options(const Node& body, const ProcessorDraft& draft,
     processor.concurrency = static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 1024));
   }
   if (const auto* node = body.find("order")) {
-    if (text(*node, "order") != "strict") report_.error(*node, fmt::format("'order' is {}", describe(*node)), "strict");
+    const auto order = text(*node, "order");
+    if (order != "strict")
+      report_.error(*node, fmt::format("'order' is {}", describe(*node)), "strict", nearest(order, {"strict"}));
     processor.strict_order = true;
   }
   if (const auto* node = body.find("delivery")) {

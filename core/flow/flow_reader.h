@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct Draft {
   Retain retain;                  ///< of `defaults:`
   const Node* failure = nullptr;  ///< of `defaults:`
   const Node* name = nullptr;     ///< of `flow:`
+  std::set<std::uint32_t> meant;  ///< processors that a route with a slip in it was to lead to
 };
 
 class FlowReader {

@@ -79,7 +79,7 @@ void check_reached(const Draft& draft, const Edges& edges, const Reporter& repor
   for (std::uint32_t i = 0; i < edges.size(); ++i) {
     for (const auto to : edges[i]) entered[to] = true;
     // What an unknown type does is not known: it may be a source.
-    if (!is_source(draft.processors[i]) && draft.processors[i].type != nullptr) continue;
+    if (!is_source(draft.processors[i]) && draft.processors[i].type != nullptr && !draft.meant.contains(i)) continue;
     reached[i] = true;
     open.push_back(i);
   }

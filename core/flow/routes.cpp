@@ -109,9 +109,11 @@ void FlowReader::connect(const std::vector<Route>& routes, std::uint32_t index, 
   for (const auto& route : routes) {
     const auto to = find(names, route.to);
     if (to == abi::kNone) {
-      if (!route.to.empty())
-        report_.error(*route.target, fmt::format("there is no processor '{}'", route.to),
-                      "the name of a processor of this flow", nearest(route.to, names));
+      if (route.to.empty()) continue;
+      const auto near = nearest(route.to, names);
+      report_.error(*route.target, fmt::format("there is no processor '{}'", route.to),
+                    "the name of a processor of this flow", near);
+      if (!near.empty()) draft.meant.insert(find(names, near));
       continue;
     }
     const auto* type = draft.processors[to].type;
@@ -121,7 +123,10 @@ void FlowReader::connect(const std::vector<Route>& routes, std::uint32_t index, 
                     "a processor that is no source");
       continue;
     }
-    if (route.relationship == abi::kNone) continue;
+    if (route.relationship == abi::kNone) {
+      draft.meant.insert(to);
+      continue;
+    }
     const auto& from = draft.flow.processors[index];
     Connection connection;
     connection.id =

@@ -96,6 +96,7 @@ std::string bound_text(abi::Kind kind, double bound) {
   if (kind == abi::Kind::duration) return format_duration(Duration(static_cast<std::int64_t>(bound)));
   if (kind == abi::Kind::bytes && bound >= 0) return format_bytes(static_cast<std::uint64_t>(bound));
   if (kind == abi::Kind::rate) return shortest(bound) + "/s";
+  if (kind == abi::Kind::integer && std::abs(bound) < 9e15) return std::to_string(static_cast<std::int64_t>(bound));
   return shortest(bound);
 }
 

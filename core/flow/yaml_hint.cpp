@@ -95,6 +95,9 @@ std::string misplaced_colon(const std::vector<Line>& lines) {
   if (lines.size() < 2) return {};
   const auto& above = lines[lines.size() - 2];
   const auto name = above.trimmed();
+  if (const auto colon = name.find(':'); name.find(": ") == kNone && colon != kNone && colon + 1 < name.size() &&
+                                         name.substr(0, colon).find_first_of(" '\"{[") == kNone)
+    return fmt::format("a space after '{}' in line {}", name.substr(0, colon + 1), above.number);
   if (name.find(':') == kNone && !name.starts_with('-'))
     return fmt::format("'{}:' in line {}: a name ends with a colon", name, above.number);
   if (line.indentation() > above.indentation() && !name.ends_with(':'))

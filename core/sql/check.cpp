@@ -198,8 +198,8 @@ std::vector<std::string> nearest_names(std::string_view name, const std::vector<
   std::vector<std::pair<std::size_t, std::string>> found;
   for (const auto& candidate : names) {
     const auto edits = distance(name, candidate);
-    if (edits <= std::max<std::size_t>(2, 2 * std::max(name.size(), candidate.size()) / 3))
-      found.emplace_back(edits, candidate);
+    const auto longest = std::max(name.size(), candidate.size());
+    if (edits < longest && edits <= std::max<std::size_t>(2, 2 * longest / 3)) found.emplace_back(edits, candidate);
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> result;

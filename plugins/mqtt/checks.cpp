@@ -29,7 +29,7 @@ struct Waiting final : Listener {
 };
 
 std::string reach(const ConnectionSettings& settings) {
-  check(settings);
+  check_files(settings);
   QuietContext context;
   Waiting waiting;
   Client::Options options;

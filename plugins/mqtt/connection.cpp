@@ -128,9 +128,6 @@ void check(const ConnectionSettings& settings) {
   const auto endpoint = parse_url(settings.url);
   if (settings.tls) {
     if (!endpoint.tls) throw Misconfigured("tls: needs a url with mqtts:// or wss://, not '" + settings.url + "'");
-    check_readable(settings.tls->ca, "tls.ca");
-    check_readable(settings.tls->cert, "tls.cert");
-    check_readable(settings.tls->key, "tls.key");
     if (settings.tls->cert.empty() != settings.tls->key.empty())
       throw Misconfigured("tls: cert and key belong together; one of them is missing");
   }
@@ -145,6 +142,13 @@ void check(const ConnectionSettings& settings) {
     const auto error = text_error(*text);
     if (!error.empty()) throw Misconfigured(std::string(text == &settings.user ? "user" : "client_id") + ": " + error);
   }
+}
+
+void check_files(const ConnectionSettings& settings) {
+  if (!settings.tls) return;
+  check_readable(settings.tls->ca, "tls.ca");
+  check_readable(settings.tls->cert, "tls.cert");
+  check_readable(settings.tls->key, "tls.key");
 }
 
 std::string filter_error(std::string_view filter) {

@@ -53,8 +53,10 @@ struct Endpoint {
 /// Reads the url. Throws Misconfigured with what it should look like.
 Endpoint parse_url(std::string_view url);
 
-/// Throws Misconfigured for what the types of the properties cannot say (files that are missing, tls without mqtts).
+/// Throws Misconfigured for what the types of the properties cannot say, such as tls without mqtts.
 void check(const ConnectionSettings& settings);
+/// The same for files that are missing, which only the machine that runs the flow has to have.
+void check_files(const ConnectionSettings& settings);
 
 /// Why a topic filter (with wildcards) or a topic name (without) is none; empty if it is one. MQTT 5.0, section 4.7.
 std::string filter_error(std::string_view filter);

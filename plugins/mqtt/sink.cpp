@@ -13,6 +13,11 @@ constexpr std::size_t kMaxWaiting = 1000;        ///< held and not yet published
 constexpr auto kLookAgain = std::chrono::milliseconds(50);
 constexpr auto kPatience = seconds(5);  ///< how long a step waits for room among the publications under way
 
+/// For each FlowFile anew.
+bool is_computed(const std::string& topic) {
+  return topic.find("$(") != std::string::npos;
+}
+
 void add_text(MQTTProperties& properties, MQTTPropertyCodes code, const std::string& text) {
   MQTTProperty property{};
   property.identifier = code;
@@ -36,16 +41,20 @@ struct MqttSink::Callbacks {
   }
 };
 
-void MqttSink::start(Context& context) {
-  context_ = context;
+MqttSink::MqttSink(SinkSettings settings) : settings_(std::move(settings)) {
   check(settings_);
   if (!settings_.version_5() && (settings_.expiry || !settings_.content_type.empty()))
     throw Misconfigured("expiry, content_type: need version: 5");
-  if (settings_.topic.find("$(") != std::string::npos) {
-    topic_ = Query(context_).templated(settings_.topic, Encoding::topic_level).per_flowfile().prepare();
-  } else if (const auto error = topic_error(settings_.topic); !error.empty()) {
+  if (is_computed(settings_.topic)) return;
+  if (const auto error = topic_error(settings_.topic); !error.empty())
     throw Misconfigured("topic: '" + settings_.topic + "' " + error);
-  }
+}
+
+void MqttSink::start(Context& context) {
+  context_ = context;
+  check_files(settings_);
+  if (is_computed(settings_.topic))
+    topic_ = Query(context_).templated(settings_.topic, Encoding::topic_level).per_flowfile().prepare();
   window_ = static_cast<std::uint64_t>(settings_.max_inflight.value_or(settings_.qos == 2 ? 20 : 1000));
   uri_ = parse_url(settings_.url).display + "/" + settings_.topic;
   Client::Options options;

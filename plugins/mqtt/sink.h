@@ -28,7 +28,7 @@ extern const Spec<SinkSettings> sink_spec;
 
 class MqttSink final : public Processor, public Listener {
  public:
-  explicit MqttSink(SinkSettings settings) : settings_(std::move(settings)) {}
+  explicit MqttSink(SinkSettings settings);
 
   void start(Context& context) override;
   void step(Batch batch, Session& session) override;

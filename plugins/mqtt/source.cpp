@@ -77,8 +77,7 @@ std::vector<std::string> MqttSource::filters() const {
   return filters;
 }
 
-void MqttSource::start(Context& context) {
-  context_ = context;
+MqttSource::MqttSource(SourceSettings settings) : settings_(std::move(settings)) {
   check(settings_);
   const auto subscribed = filters();
   if (subscribed.empty()) throw Misconfigured("topic: give a topic filter, by 'topic' or 'topics'");
@@ -87,6 +86,12 @@ void MqttSource::start(Context& context) {
       throw Misconfigured("topic: '" + filter + "' " + error);
   }
   if (settings_.session_expiry && !settings_.version_5()) throw Misconfigured("session_expiry: needs version: 5");
+}
+
+void MqttSource::start(Context& context) {
+  context_ = context;
+  check_files(settings_);
+  const auto subscribed = filters();
   max_message_size_ = settings_.max_message_size.value_or(kLargest);
   uri_ = parse_url(settings_.url).display + "/" + subscribed.front();
   for (std::size_t i = 1; i < subscribed.size(); ++i) uri_ += "," + subscribed[i];

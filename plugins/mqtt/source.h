@@ -32,7 +32,7 @@ extern const Spec<SourceSettings> source_spec;
 
 class MqttSource final : public Source, public Listener {
  public:
-  explicit MqttSource(SourceSettings settings) : settings_(std::move(settings)) {}
+  explicit MqttSource(SourceSettings settings);
 
   void start(Context& context) override;
   void poll(Session& session) override;

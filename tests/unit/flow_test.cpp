@@ -227,6 +227,18 @@ TEST_CASE("sources take no input, everything else needs some, and cycles have an
   CHECK(contains(alone, "what enters this cycle never leaves it: a, b"));
 }
 
+TEST_CASE("what a route with a slip in it was to lead to is no further error") {
+  const auto slip = load_yaml(
+      "flow: f\nprocessors:\n  in: {type: TestSource, topic: t, to: otu}\n  out: {type: TestSink, path: p}\n");
+  REQUIRE(slip.problems.size() == 1);
+  CHECK(contains(to_string(slip.problems[0]), "did you mean 'out'?"));
+  const auto relationship = load_yaml(
+      "flow: f\nprocessors:\n  in: {type: TestSource, topic: t, to: {sucess: out}}\n  out: {type: TestSink, path: "
+      "p}\n");
+  REQUIRE(relationship.problems.size() == 1);
+  CHECK(contains(to_string(relationship.problems[0]), "did you mean 'success'?"));
+}
+
 TEST_CASE("a long chain is walked without recursion") {
   std::string yaml = "flow: f\nprocessors:\n  p0: {type: TestSource, topic: t, to: p1}\n";
   for (int i = 1; i < 2000; ++i)
@@ -283,6 +295,7 @@ TEST_CASE("what a type does not offer cannot be asked of it") {
   CHECK(contains(problems, "TestSink does one step at a time"));
   CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    schedule: {cron: '61 * * * *'}\n")),
                  "the cron expression"));
+  CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    order: strct\n")), "did you mean 'strict'?"));
   CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    use: x\n")), "reserved"));
 }
 

@@ -115,4 +115,5 @@ TEST_CASE("nearest names are near") {
   CHECK(nearest_names("temprature", {"humidity", "temperature", "temp"}) == Names{"temperature"});
   CHECK(nearest_names("Status", {"status", "state"}).front() == "status");
   CHECK(nearest_names("x", {"temperature"}).empty());
+  CHECK(nearest_names("k", {"a"}).empty());
 }

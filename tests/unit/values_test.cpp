@@ -77,6 +77,10 @@ TEST_CASE("bounds are told in the units of the flow") {
   property.flags = abi::kHasMinimum | abi::kExclusiveMinimum;
   property.minimum = 0;
   CHECK(flow::read_value(property, abi::Kind::integer, "0").expected == "more than 0");
+  property.flags = abi::kHasMinimum | abi::kHasMaximum;
+  property.minimum = 1;
+  property.maximum = 1e5;
+  CHECK(flow::read_value(property, abi::Kind::integer, "0").expected == "1 to 100000");
 }
 
 TEST_CASE("the schema's patterns and the reader agree on what a unit looks like") {

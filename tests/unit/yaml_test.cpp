@@ -118,6 +118,7 @@ TEST_CASE("common slips in YAML are told with what to write instead") {
   CHECK(contains(Parsed("p:\n  a: {type: Log\n  b: {type: Log}\n").first(), "what is opened in line 2 to be closed"));
   CHECK(contains(Parsed("p:\n  a\n    type: Log\n").first(), "'a:' in line 2: a name ends with a colon"));
   CHECK(contains(Parsed("p:\n  type: Log\n    to: b\n").first(), "the indentation of line 2, whose value is complete"));
+  CHECK(contains(Parsed("flow:f\nprocessors:\n  a: {}\n").first(), "a space after 'flow:' in line 1"));
   CHECK(contains(Parsed("description: what: it does\n").first(), "quotes around a value that holds ': '"));
 }
 
