@@ -94,7 +94,7 @@ void Audit::rotate() {
 void Audit::note(const Entry& entry) {
   const auto now = now_nanoseconds();
   const std::lock_guard lock(mutex_);
-  if (entry.role.empty() && entry.status == 401) {
+  if (entry.role.empty() && (entry.status == 401 || entry.status == 403 || entry.status == 421)) {
     if (now / kMinute != std::exchange(minute_, now / kMinute)) strangers_ = 0;
     if (++strangers_ > kMostOfStrangers) {
       ++passed_over_;
@@ -130,6 +130,16 @@ void Audit::note(const Entry& entry) {
         abi::Level::error, nullptr,
         fmt::format("cannot write {}: {}: who did what is not kept", path(0).string(), std::strerror(errno)));
   }
+}
+
+void Audit::note_refused(const Request& request, int status, const std::string& why) {
+  Entry entry;
+  entry.from = request.remote;
+  entry.action = request.method;
+  entry.on = request.path.substr(0, kLongestPath);
+  entry.status = status;
+  entry.why = why;
+  note(entry);
 }
 
 /// Nobody waits for the disk: a line is safe against a kill at once, and against a power cut when this has run.

@@ -1,5 +1,6 @@
 #pragma once
-// The audit log: who wanted to change what over the API, from where, and what came of it, also where it was refused.
+// The audit log: who wanted to change what over the API, from where, and what came of it, also where it was refused; and
+// whatever was asked with a foreign Host or Origin, by a page of another site most likely.
 //
 // A line of JSON each in DATA/audit.ndjson, which only its owner may read; beyond kLargest that becomes
 // audit.1.ndjson, and so on up to kOlder. A line is written before the answer is sent, and synced within moments. What
@@ -13,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+
+#include "api/http.h"
 
 namespace weir::api {
 
@@ -34,6 +37,7 @@ class Audit {
   /// Lines a minute of those that show no valid token, so that they cannot push out what others did; the rest is
   /// counted in the next line.
   static constexpr std::uint32_t kMostOfStrangers = 20;
+  static constexpr std::size_t kLongestPath = 300;  ///< bytes kept of one
 
   explicit Audit(const std::filesystem::path& data);
   ~Audit();
@@ -42,6 +46,8 @@ class Audit {
 
   /// Any thread. What cannot be written is said in the log.
   void note(const Entry& entry);
+  /// A request that no page answered. Any thread.
+  void note_refused(const Request& request, int status, const std::string& why);
   /// Newest first, those with an id below `before`, at most `limit`: {"entries": […], "more": …}. Any thread.
   boost::json::object read(std::uint64_t limit, std::uint64_t before, const std::optional<std::string>& who) const;
 

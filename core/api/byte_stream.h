@@ -29,6 +29,7 @@ class ByteStream {
 
   executor_type get_executor() { return tcp_.get_executor(); }
   boost::beast::tcp_stream& tcp() { return tcp_; }
+  const boost::beast::tcp_stream& tcp() const { return tcp_; }
   /// From now on within TLS.
   void encrypt(std::unique_ptr<tls::Session> session) {
     secret_ = std::make_unique<Secret>(tcp_.get_executor(), std::move(session));

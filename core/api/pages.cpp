@@ -70,14 +70,14 @@ class WelcomeOutlet final : public Outlet {
 class Pages {
  public:
   Pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage,
-        std::shared_ptr<FlowTexts> texts)
+        std::shared_ptr<FlowTexts> texts, std::shared_ptr<Audit> audit)
       : engine_(engine),
         texts_(std::move(texts)),
         version_(std::move(version)),
         open_network_(open_network),
         metrics_(engine, version_),
         access_(engine.options().data),
-        audit_(engine.options().data),
+        audit_(audit ? std::move(audit) : std::make_shared<Audit>(engine.options().data)),
         events_(engine),
         taps_(engine),
         history_(engine, engine.options().data),
@@ -87,7 +87,7 @@ class Pages {
           quality_file_.save();
           catalogue_.save();
         }),
-        router_(&audit_) {
+        router_(audit_.get()) {
     if (!lineage.url.empty()) poster_.emplace(engine_, catalogue_, version_, lineage);
     add_session_pages();
     add_flow_pages(router_, engine_, version_);
@@ -118,7 +118,7 @@ class Pages {
         [this](Call& call) {
           const auto limit = std::max<std::uint64_t>(1, call.query.number("limit", 100, kMostAudit));
           return later([this, limit, before = call.query.number("before", ~std::uint64_t{0}),
-                        who = call.query.text("who")] { return json_response(audit_.read(limit, before, who)); });
+                        who = call.query.text("who")] { return json_response(audit_->read(limit, before, who)); });
         },
         "limit before who");
     router_.get("/openapi.json", "This API, described",
@@ -216,7 +216,7 @@ class Pages {
   const bool open_network_;
   Metrics metrics_;
   Access access_;
-  Audit audit_;
+  const std::shared_ptr<Audit> audit_;
   Events events_;
   Taps taps_;
   History history_;
@@ -230,9 +230,9 @@ class Pages {
 }  // namespace
 
 Handler pages(engine::Engine& engine, std::string version, bool open_network, const LineageOptions& lineage,
-              std::shared_ptr<FlowTexts> texts) {
-  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network, lineage, std::move(texts))](
-             const Request& request) { return pages->answer(request); };
+              std::shared_ptr<FlowTexts> texts, std::shared_ptr<Audit> audit) {
+  return [pages = std::make_shared<Pages>(engine, std::move(version), open_network, lineage, std::move(texts),
+                                          std::move(audit))](const Request& request) { return pages->answer(request); };
 }
 
 }  // namespace weir::api

@@ -78,13 +78,11 @@ void check_query(std::string_view query, std::string_view known) {
   }
 }
 
-constexpr std::size_t kLongestPath = 300;
-
 /// "/flows/{flow}/processors/{processor}/state/clear" is "state/clear" on "lake/mean".
 void describe(Audit::Entry& entry, const Route& route, const std::vector<std::string>& values) {
   entry.on.clear();
   for (const auto& value : values) entry.on += (entry.on.empty() ? "" : "/") + value;
-  entry.on.resize(std::min(entry.on.size(), kLongestPath));
+  entry.on.resize(std::min(entry.on.size(), Audit::kLongestPath));
   const auto last = route.pattern.rfind('}');
   entry.action = route.pattern.substr(std::min(last == std::string::npos ? 1 : last + 2, route.pattern.size()));
 }
@@ -136,7 +134,7 @@ Response Router::answer(const Request& request, const std::optional<Caller>& cal
   if (audit_ == nullptr || request.method == "GET" || request.method == "HEAD") return response;
   if (entry.action.empty()) {  // no page's: as it was asked for, cut
     entry.action = request.method;
-    entry.on = request.path.substr(0, kLongestPath);
+    entry.on = request.path.substr(0, Audit::kLongestPath);
   }
   if (!response.later) {
     note(*audit_, std::move(entry), response);
@@ -179,7 +177,7 @@ Response Router::dispatch(const Request& request, const std::optional<Caller>& c
         call.body = read_body(request);
         entry.with = harmless(call.body);
         if (const auto* flowfile = call.body.if_contains("flowfile"); flowfile != nullptr && flowfile->is_string())
-          entry.on = std::string(flowfile->as_string()).substr(0, kLongestPath);
+          entry.on = std::string(flowfile->as_string()).substr(0, Audit::kLongestPath);
       }
       return route.page(call);
     });

@@ -190,26 +190,35 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return {400, {}, "HTTP/1.1 asks for a Host header, and there is none\n", {}};
     }
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
-      return {421, {}, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]\n", {}};
+      return refuse(request, target, 421, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]", host);
     // A page of another site may send requests here with a browser's help, but then the browser says whose it is.
     if (const auto origin = request.find(http::field::origin);
         origin != request.end() && !same_origin(origin->value(), host, stream_.encrypted()))
-      return {403, {}, "pages of another origin must not call this one\n"};
+      return refuse(request, target, 403, "pages of another origin must not call this one", origin->value());
     const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
     if (const auto site = request["Sec-Fetch-Site"]; !reads && !site.empty() && site != "same-origin" && site != "none")
-      return {403, {}, "pages of another site must not call this one\n"};
-    return guarded([&] {
-      const auto mark = target.find('?');
-      beast::error_code gone;
-      const auto remote = stream_.tcp().socket().remote_endpoint(gone);
-      return common_.handler(
-          {std::string(request.method_string()), std::string(target.substr(0, mark)),
-           mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
-           std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
-           std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string(),
-           std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match]),
-           stream_.encrypted()});
-    });
+      return refuse(request, target, 403, "pages of another site must not call this one", site);
+    return guarded([&] { return common_.handler(as_page_sees_it(request, target)); });
+  }
+
+  /// `said`: what the request has in the place that is wrong, for the operator's eyes only.
+  Response refuse(const http::request<http::string_body>& request, std::string_view target, int status,
+                  const std::string& why, std::string_view said) const {
+    if (common_.options.refused)
+      common_.options.refused(as_page_sees_it(request, target), status, why + ", and not: " + std::string(said));
+    return {status, {}, why + "\n"};
+  }
+
+  Request as_page_sees_it(const http::request<http::string_body>& request, std::string_view target) const {
+    const auto mark = target.find('?');
+    beast::error_code gone;
+    const auto remote = stream_.tcp().socket().remote_endpoint(gone);
+    return {std::string(request.method_string()), std::string(target.substr(0, mark)),
+            mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
+            std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
+            std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string(),
+            std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match]),
+            stream_.encrypted()};
   }
 
   template <class Message>

@@ -26,6 +26,9 @@ struct Options {
   tls::ServerFiles tls = {};   ///< without a certificate: plain HTTP
   /// What the operator has to know of the certificate; called from any thread.
   std::function<void(const std::string&)> notice = {};
+  /// A request that was answered with `status` for its Host or Origin, before any page saw it, and why; called on the
+  /// server's thread.
+  std::function<void(const Request&, int status, const std::string& why)> refused = {};
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< for a whole request, and again for its answer
   std::uint32_t max_header = 8 * 1024;
   std::uint64_t max_body = 64 * 1024;

@@ -17,6 +17,7 @@
 
 #include "api/access.h"
 #include "api/assets.h"
+#include "api/audit.h"
 #include "api/flow_texts.h"
 #include "api/live.h"
 #include "api/pages.h"
@@ -249,13 +250,17 @@ int run(const RunOptions& options) {
       api_options.authenticated = api::Access(options.data).required();
       api_options.tls = {options.tls_certificate, options.tls_key};
       api_options.notice = [&engine](const std::string& what) { engine.report(nullptr, abi::Level::warning, what); };
+      const auto audit = std::make_shared<api::Audit>(options.data);
+      api_options.refused = [audit](const api::Request& request, int status, const std::string& why) {
+        audit->note_refused(request, status, why);
+      };
       if (open_network && options.tls_certificate.empty()) {
         api_options.notice(
             "tokens and data pass this network in the clear: give --tls-cert and --tls-key, or put a proxy with TLS in "
             "front");
       }
       server =
-          std::make_unique<api::Server>(api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage, texts),
+          std::make_unique<api::Server>(api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage, texts, audit),
                                                      api::Assets(api::ui_directory())),
                                         api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());

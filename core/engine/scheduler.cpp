@@ -170,6 +170,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   SessionInput input;
   input.now = now;
   input.processor_name = instance.definition().name;
+  input.secrets = &instance.flow_definition().secrets;
   input.routed = &instance.routed;
   for (std::uint32_t i = 0; i < instance.definition().relationships.size(); ++i) {
     if (instance.definition().relationships[i] == "failure") input.failure = i;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "flow/settings.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -287,7 +288,7 @@ void SessionBuilder::transfer_each(const std::uint32_t* relationship_of_input) {
 
 void SessionBuilder::drop(std::uint32_t handle, abi::Text reason) {
   dispose(handle, Disposition::dropped);
-  out_.dropped.emplace_back(handle, std::string(view(reason)));
+  out_.dropped.emplace_back(handle, harmless(reason));
 }
 
 void SessionBuilder::hold(std::uint32_t handle) {
@@ -319,7 +320,7 @@ void SessionBuilder::reject(std::uint32_t handle, abi::Text message) {
     set(handle, to_text(name), to_text(value));
   };
   set_text("error.kind", "rejected");
-  set_text("error.message", view(message));
+  set_text("error.message", harmless(message));
   set_text("error.processor", in_.processor_name);
   set_text("error.connection", came_by(handle));
   set_text("error.time", std::to_string(in_.now / 1'000'000));
@@ -454,7 +455,13 @@ void SessionBuilder::state_scan(abi::Text from, abi::Text to, abi::StateVisitor*
 }
 
 void SessionBuilder::event(abi::Text type, abi::Text transit_uri, abi::Text details) {
-  out_.event = Outcome::Event{std::string(view(type)), std::string(view(transit_uri)), std::string(view(details))};
+  out_.event = Outcome::Event{std::string(view(type)), harmless(transit_uri), harmless(details)};
+}
+
+/// What goes into attributes and provenance: a far side's answer may repeat the password that it refuses.
+std::string SessionBuilder::harmless(abi::Text text) const {
+  std::string shown(view(text));
+  return in_.secrets == nullptr ? shown : flow::masked(std::move(shown), *in_.secrets);
 }
 
 void SessionBuilder::contribute(std::uint32_t input, std::uint64_t group) {

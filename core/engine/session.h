@@ -48,6 +48,7 @@ struct SessionInput {
   std::uint32_t failure = abi::kNone;                               ///< number of the relationship `failure`
   const std::vector<bool>* routed = nullptr;                        ///< by relationship; null: all are
   std::string_view processor_name;
+  const std::vector<std::string>* secrets = nullptr;  ///< what no message may tell; null: nothing
 };
 
 /// Makes room for content too large for memory.
@@ -188,6 +189,7 @@ class SessionBuilder final : public abi::Session {
   void dispose(std::uint32_t handle, Disposition disposition);
   abi::Attribute* make_attributes_writable(std::uint32_t handle, std::uint32_t room);
   void remember_state(std::string_view key);
+  std::string harmless(abi::Text text) const;
   void flush_staged(Outcome::Large& large);
 
   SessionInput in_;

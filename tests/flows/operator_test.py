@@ -101,7 +101,7 @@ class OperatorTest(WeirTest):
         self.assertIn("listening on http://0.0.0.0:", allowed.stderr)
 
     def request(self, path, body=None, token=None, **headers):
-        """The status, and the body as JSON."""
+        """The status, and the body as JSON, or as the text that it is."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             headers["Authorization"] = "Bearer " + token
@@ -113,7 +113,8 @@ class OperatorTest(WeirTest):
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
             with refused:
-                return refused.code, json.load(refused)
+                is_json = refused.headers.get_content_type() == "application/json"
+                return refused.code, json.load(refused) if is_json else refused.read().decode()
 
     def test_who_changed_what_is_kept_also_where_it_was_refused(self):
         operator = self.weir("token", "add", "oscar", "--role", "operator").split()[0]
@@ -144,6 +145,18 @@ class OperatorTest(WeirTest):
             self.assertIn(expected, seen)
         self.assertTrue(all(entry["from"] == "127.0.0.1" and entry["time"] for entry in entries))
         self.assertIn("did you mean", next(e["why"] for e in entries if e["on"] == "op/none"))
+        # What a page of another site tries is refused before it comes to any page, and is written down as well.
+        foreign = [self.request("/api/v1/flows/op/stop?x=1", b"{}", operator, Origin="http://evil.example"),
+                   self.request("/api/v1/flows", None, operator, Host="rebound.example"),
+                   self.request("/api/v1/flows/op/stop", b"{}", operator, Sec_Fetch_Site="cross-site")]
+        self.assertEqual([status for status, _ in foreign], [403, 421, 403])
+        tried = [json.loads(line) for line in self.ask("audit", "--json", "--limit", "3", token=operator).splitlines()]
+        self.assertEqual([(e["who"], e["action"], e["on"], e["outcome"], e["status"]) for e in reversed(tried)],
+                         [("", "POST", "/api/v1/flows/op/stop", "refused", 403),
+                          ("", "GET", "/api/v1/flows", "refused", 421),
+                          ("", "POST", "/api/v1/flows/op/stop", "refused", 403)])
+        for said, entry in zip(("http://evil.example", "rebound.example", "cross-site"), reversed(tried)):
+            self.assertIn(said, entry["why"])
         self.assertIn("refused: ", self.ask("audit", token=operator))
         self.assertEqual({e["who"] for e in map(json.loads, self.ask("audit", "--who", "viv", "--json",
                                                                      token=operator).splitlines())}, {"viv"})

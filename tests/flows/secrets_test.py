@@ -12,7 +12,9 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from running_weir import PATIENCE, WEIR, WeirTest, eventually
 
@@ -22,8 +24,9 @@ FLOW = """\
 flow: planted
 parameters:
   broker: {default: "mqtt://127.0.0.1:1"}
+  far: {default: "${env:FAR:-http://127.0.0.1:1}"}
 processors:
-  ticks: {type: GenerateFlowFile, rate: 20/s, content: '{"n": $(seq)}', to: [web, basic, bucket, table, topic, path]}
+  ticks: {type: GenerateFlowFile, rate: 20/s, content: '{"n": $(seq)}', to: [web, basic, bucket, table, topic, path, echoed, sent]}
   messages: {type: MqttSource, url: "${broker}", topic: t, user: weir, password: "${secret:MQTT_SECRET}", to: end}
   web:
     type: HttpSink
@@ -47,6 +50,13 @@ processors:
   table: {type: SqlSink, database: "postgresql://weir@127.0.0.1:1/d", table: t, password: "${secret:SQL_SECRET}", drop: failure}
   topic: {type: MqttSink, url: "mqtt://127.0.0.1:1", topic: t, user: weir, password: "${secret:SINK_SECRET}", drop: failure}
   path: {type: FileSink, path: "no/such/../../../../../proc/${secret:PATH_SECRET}/x", drop: failure}
+  echoed:
+    type: HttpSink
+    url: "${far}/refuse?key=${secret:ECHOED_SECRET}"
+    headers: {X-Api-Key: "${secret:ECHOED_HEADER_SECRET}"}
+    to: {failure: dead}
+  sent: {type: HttpSink, url: "${far}/take?key=${secret:SENT_SECRET}", drop: failure}
+  dead: {type: Discard, enabled: false}
   end: {type: Discard}
 """
 NAMES = sorted(set(re.findall(r"secret:(\w+)", FLOW)))
@@ -60,14 +70,36 @@ processors:
 """
 
 
+class Echo(BaseHTTPRequestHandler):
+    """A far side that repeats what it was told when it refuses that."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b"" if self.path.startswith("/take") else f"no such key: {self.path} {self.headers['X-Api-Key']}".encode()
+        self.send_response(400 if body else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
 class SecretsTest(WeirTest):
     def setUp(self):
         super().setUp()
+        far = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self.addCleanup(far.server_close)
+        self.addCleanup(far.shutdown)
+        threading.Thread(target=far.serve_forever, daemon=True).start()
+        self.far = f"http://127.0.0.1:{far.server_port}"
         (self.folder / "planted.yaml").write_text(FLOW)
         (self.folder / "plain.yaml").write_text(PLAIN)
 
     def run_flow(self, flow):
-        self.start("--log-level", "debug", flow=flow, environment=SECRETS if flow == "planted.yaml" else None,
+        self.start("--log-level", "debug", flow=flow, environment={**SECRETS, "FAR": self.far} if flow == "planted.yaml" else None,
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
 
     def ask(self, path):
@@ -99,6 +131,10 @@ class SecretsTest(WeirTest):
         pages = ["/", "/metrics", "/readyz", "/api/v1/status", "/api/v1/flows", "/api/v1/flows/planted",
                  "/api/v1/bulletins", "/api/v1/events", "/api/v1/history", "/api/v1/audit", "/api/v1/openapi.json",
                  "/api/v1/flows/planted/dead-letters", "/api/v1/provenance/events?limit=1000"]
+        failed = "/api/v1/flows/planted/dead-letters"
+        eventually(lambda: "answers 400" in self.ask(failed), "what was refused waits with its reason")
+        self.assertIn("no such key: /refuse?key=*** ***", self.ask(failed))
+        eventually(lambda: "SEND" in self.ask("/api/v1/provenance/events?processor=planted/sent&limit=10"), "it was sent")
         flow = json.loads(self.ask("/api/v1/flows/planted"))
         for processor in flow["processors"]:
             pages.append(f"/api/v1/flows/planted/processors/{processor['name']}")
