@@ -1,6 +1,6 @@
 #pragma once
-// The audit log: who wanted to change what over the API, from where, and what came of it, also where it was refused; and
-// whatever was asked with a foreign Host or Origin, by a page of another site most likely.
+// The audit log: who wanted to change what over the API, from where, and what came of it, also where it was refused;
+// and whatever was asked with a foreign Host or Origin, by a page of another site most likely.
 //
 // A line of JSON each in DATA/audit.ndjson, which only its owner may read; beyond kLargest that becomes
 // audit.1.ndjson, and so on up to kOlder. A line is written before the answer is sent, and synced within moments. What

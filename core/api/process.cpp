@@ -1,6 +1,7 @@
 #include "api/process.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,17 @@ double start_time() {
   return seconds_of(now) - seconds_of(since_boot) + std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+/// Counting them one by one is the dearest part of a scrape when many clients are connected. Since 6.2 the kernel says
+/// how many there are: https://docs.kernel.org/filesystems/proc.html, 3.8.
+std::uint64_t open_files() {
+  constexpr const char* kFolder = "/proc/self/fd";
+  struct stat found{};
+  if (::stat(kFolder, &found) == 0 && found.st_size > 0) return static_cast<std::uint64_t>(found.st_size);
+  std::error_code ignored;
+  std::filesystem::directory_iterator files(kFolder, ignored);
+  return ignored ? 0 : static_cast<std::uint64_t>(std::distance(begin(files), end(files)));
+}
+
 }  // namespace
 
 ProcessStatus process_status() {
@@ -55,9 +67,7 @@ ProcessStatus process_status() {
     status.virtual_bytes = size * page;
     status.resident_bytes = resident * page;
   }
-  std::error_code ignored;
-  std::filesystem::directory_iterator files("/proc/self/fd", ignored);
-  if (!ignored) status.open_files = static_cast<std::uint64_t>(std::distance(begin(files), end(files)));
+  status.open_files = open_files();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) status.most_files = limit.rlim_cur;
   return status;

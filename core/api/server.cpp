@@ -190,7 +190,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return {400, {}, "HTTP/1.1 asks for a Host header, and there is none\n", {}};
     }
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
-      return refuse(request, target, 421, "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]", host);
+      return refuse(request, target, 421,
+                    "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]", host);
     // A page of another site may send requests here with a browser's help, but then the browser says whose it is.
     if (const auto origin = request.find(http::field::origin);
         origin != request.end() && !same_origin(origin->value(), host, stream_.encrypted()))
@@ -213,11 +214,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const auto mark = target.find('?');
     beast::error_code gone;
     const auto remote = stream_.tcp().socket().remote_endpoint(gone);
-    return {std::string(request.method_string()), std::string(target.substr(0, mark)),
-            mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)), request.body(),
-            std::string(request[http::field::content_type]), std::string(request[http::field::authorization]),
-            std::string(request[http::field::cookie]), gone ? std::string() : remote.address().to_string(),
-            std::string(request[http::field::accept_encoding]), std::string(request[http::field::if_none_match]),
+    return {std::string(request.method_string()),
+            std::string(target.substr(0, mark)),
+            mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1)),
+            request.body(),
+            std::string(request[http::field::content_type]),
+            std::string(request[http::field::authorization]),
+            std::string(request[http::field::cookie]),
+            gone ? std::string() : remote.address().to_string(),
+            std::string(request[http::field::accept_encoding]),
+            std::string(request[http::field::if_none_match]),
             stream_.encrypted()};
   }
 

@@ -259,10 +259,10 @@ int run(const RunOptions& options) {
             "tokens and data pass this network in the clear: give --tls-cert and --tls-key, or put a proxy with TLS in "
             "front");
       }
-      server =
-          std::make_unique<api::Server>(api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage, texts, audit),
-                                                     api::Assets(api::ui_directory())),
-                                        api_options);
+      server = std::make_unique<api::Server>(
+          api::with_ui(api::pages(engine, WEIR_VERSION, open_network, lineage, texts, audit),
+                       api::Assets(api::ui_directory())),
+          api_options);
       engine::log_line(abi::Level::info, nullptr, "listening on " + server->url());
     }
   } catch (const std::invalid_argument& error) {

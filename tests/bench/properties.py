@@ -1,6 +1,7 @@
 """What Weir costs beside its rates: a hop, a recovery, lineage, an idle flow, the main job. Each function takes the Bench
 of `run` and returns the Sample of one run; what is measured stands in its details, with the unit in the name."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 import signal
 import socket
 import sqlite3
+import statistics
 import subprocess
 import time
 import urllib.error
@@ -186,3 +188,101 @@ def main_job(bench):
     if rows < 900 * seconds:
         raise bench.failure(f"the history has {rows} readings of {seconds} s at 1,000/s")
     return bench.sample(rows, seconds + 2, spent, peak, cpu_percent=spent / seconds * 100, peak_mib=peak)
+
+
+@contextlib.contextmanager
+def on_cores(cores):
+    """Programs that are started within run on these only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+# What 50 browsers ask beside the live events: half of them have a processor's panel open, half a queue's, which are read
+# again every 3 s, as ui/src/views does.
+BROWSERS = 50
+FLOW, PROCESSOR, QUEUE = "w3-stages", "humid", "w3-stages/warm/matched/humid"
+BROWSER_PAGES = [f"/api/v1/flows/{FLOW}/processors/{PROCESSOR}", f"/api/v1/connections/{QUEUE}/flowfiles?limit=20"]
+# What programs ask: mostly how things stand, and every twentieth time each of the dear ones.
+API_PAGES = [
+    *["/api/v1/status"] * 4,
+    *["/api/v1/flows"] * 3,
+    *[f"/api/v1/flows/{FLOW}"] * 4,
+    *[f"/api/v1/flows/{FLOW}/processors/{PROCESSOR}"] * 2,
+    *[f"/api/v1/connections/{QUEUE}"] * 2,
+    "/api/v1/bulletins?limit=100",
+    "/metrics",
+    f"/api/v1/connections/{QUEUE}/flowfiles?limit=20",
+    f"/api/v1/history?flow={FLOW}",
+    f"/api/v1/provenance/events?processor={FLOW}/{PROCESSOR}&limit=50",
+]
+
+
+def start_watchers(bench, port):
+    command = [bench.build / "bench" / "watchers", "--port", port, "--streams", BROWSERS,
+               "--ask", f"{BROWSERS / 3:.2f}:{','.join(BROWSER_PAGES)}", "--ask", f"200:{','.join(API_PAGES)}"]  # fmt: skip
+    watchers = bench.program(command, bench.scratch("watchers.log"))
+    if watchers.process.stdout.readline() != b"watching\n":
+        watchers.wait()
+        raise bench.failure("the watchers watch nothing")
+    return watchers
+
+
+def watched(bench):
+    """A flow at full speed, and what 50 browsers and 200 API requests a second take from it. Weir has all cores but one
+    and uses them up, and the clients have that one: so what they cost themselves is not counted, and what they cost Weir
+    is. Seconds with and without them take turns in one process."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise bench.failure("it takes a core for the clients, and one for Weir")
+    turns, seconds = (2, 2) if bench.quick else (10, 4)
+    port = free_port()
+    with on_cores(cores[:-1]):
+        weir = bench.start_weir("w3-stages.yaml", listen=f"127.0.0.1:{port}", count=10**12)
+    with on_cores(cores[-1:]):
+        bench.await_condition(lambda: get(port, "/readyz") == "ok\n", 30, "it is not ready", weir)
+        quiet, busy, reports = [], [], []
+        for turn in range(2 * turns):
+            with_clients = turn % 4 in (1, 2)  # so that what changes with time falls on both alike
+            watchers = start_watchers(bench, port) if with_clients else None
+            time.sleep(0.5)
+            (busy if with_clients else quiet).append(passed_in(port, weir, seconds))
+            if watchers:
+                reports.append(json.loads(watchers.stop()))
+        weir.stop()
+    for report in reports:
+        if report["refused"] or report["answered"] < 0.98 * report["asked"] or report["events"] < BROWSERS:
+            raise bench.failure(f"the clients were not served: {report}")
+    median = statistics.median
+    rates = [[count / wall for count, wall, _ in each] for each in (quiet, busy)]
+    costs = [[cpu / count * 1e6 for count, _, cpu in each] for each in (quiet, busy)]
+    count, wall, cpu = (sum(values) for values in zip(*quiet, *busy))
+    return bench.sample(
+        count, wall, cpu, weir.peak_rss_kib / 1024,
+        alone_per_s=median(rates[0]),
+        watched_per_s=median(rates[1]),
+        lost_percent=median(1 - b / a for a, b in zip(*rates)) * 100,
+        alone_cpu_s_per_million=median(costs[0]),
+        watched_cpu_s_per_million=median(costs[1]),
+        more_cpu_percent=median(b / a - 1 for a, b in zip(*costs)) * 100,
+        answers_per_s=median(report["answered"] / report["wall_s"] for report in reports),
+        events_per_s=median(report["events"] / report["wall_s"] for report in reports),
+        answer_p50_ms=median(report["p50_ms"] for report in reports),
+        answer_p99_ms=median(report["p99_ms"] for report in reports),
+        clients_cpu_percent=median(report["cpu_s"] / report["wall_s"] for report in reports) * 100,
+    )  # fmt: skip
+
+
+def passed_in(port, weir, seconds):
+    """FlowFiles that reached the end of the flow in about so many seconds, those seconds, and Weir's CPU time."""
+
+    def now():
+        page = get(port, f"/api/v1/connections/{FLOW}/healthy/matched/end")
+        return json.loads(page)["next"], time.monotonic(), cpu_seconds(weir.process)
+
+    before = now()
+    time.sleep(seconds)
+    return tuple(b - a for a, b in zip(before, now()))
