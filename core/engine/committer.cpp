@@ -61,6 +61,7 @@ void Engine::committer_loop() {
     std::vector<std::pair<Instance*, std::uint64_t>> tokens;
     const auto epoch = cut(&tokens);
     if (!committer_stop_ && holds_anew()) touch();
+    if (options_.lane && round_moves_) end_round();  // whose turn it is now, after those who have flushed
     end_drain();
     if (std::exchange(cut_is_next_, false)) {
       for (auto& instance : instances_) consider(*instance);
@@ -121,9 +122,11 @@ void Engine::end_drain() {
 void Engine::flush_processors(Lock& lock) {
   bool any = false;
   if (options_.lane && !lane_at_rest()) return;
+  round_moves_ = false;
   for (auto& instance : instances_) {
     const bool ends = instance->status == Instance::Status::stopping;
     if (instance->held.empty() || (instance->status != Instance::Status::running && !ends)) continue;
+    if (options_.lane && !lane_flushes(*instance)) continue;
     if (ends && std::exchange(instance->stop_flushed, true)) continue;
     instance->flush_wanted = true;
     any |= ends || instance->not_before <= clock_->now();

@@ -306,6 +306,7 @@ class Engine {
   // lane.cpp
   bool lane_at_rest(const Instance* besides = nullptr) const;
   bool lane_is_done(const Instance& source) const;
+  bool lane_flushes(const Instance& instance) const;
   void end_round();
   void forget_changes(store::Epoch& epoch);
 
@@ -438,6 +439,7 @@ class Engine {
   StateChanges stop_changes_;          ///< of that, since the last cut
   bool up_ = false;                    ///< start() is through
   bool round_begun_ = false;           ///< of a lane: its source has put something out
+  bool round_moves_ = false;           ///< of a lane: something was done since its processors were last asked to flush
   bool applying_ = false;              ///< a changed flow is being applied
   std::uint32_t operators_ = 0;        ///< see Operating
   std::string fatal_;                  ///< the store is not to be written any more

@@ -5,22 +5,36 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "flow/scale_out.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
 
 using Guard = std::lock_guard<std::mutex>;
 
-Lane::Lane(const flow::LaneName& name, std::set<std::string> sinks, std::function<void(const std::string&)> lost)
+Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost)
     : name_(name),
       id_(name.flow + "@" + name.topic + "/" + std::to_string(name.partition)),
-      sinks_(std::move(sinks)),
-      lost_(std::move(lost)) {}
+      sinks_before_(flow.processors.size()),
+      lost_(std::move(lost)) {
+  for (std::uint32_t i = 0; i < flow.processors.size(); ++i) {
+    processors_.push_back(flow.processors[i].name);
+    if (flow.processors[i].exactly_once) sinks_.insert(flow.processors[i].name);
+    if (!flow::is_sink(flow, i)) continue;
+    sinks_before_[i].insert(i);
+    for (const auto behind : flow::behind(flow, i)) sinks_before_[behind].insert(i);
+  }
+}
 
-bool Lane::silent(const std::string& processor) const {
+bool Lane::silent(const flow::Connection& connection) const {
   const Guard lock(mutex_);
-  const auto claim = claims_.find(processor);
-  return end_ <= std::max(go_on_, claim == claims_.end() ? 0 : claim->second);
+  const auto claim_of = [&](std::uint32_t processor) {
+    const auto claim = claims_.find(processors_[processor]);
+    return claim == claims_.end() ? 0 : claim->second;
+  };
+  auto has = claim_of(connection.to);
+  for (const auto sink : sinks_before_[connection.from]) has = std::min(has, claim_of(sink));
+  return end_ <= std::max(go_on_, has);
 }
 
 bool Lane::claimed() const {
@@ -133,12 +147,37 @@ void Engine::end_round() {
   if (!lane_at_rest()) return;
   bool held = false;
   for (const auto& instance : instances_) held |= !instance->held.empty();
-  if (held) return touch(true);
+  if (held) return round_moves_ ? touch(true) : void();
   for (auto& instance : instances_) {
     if (!instance->is_source()) continue;
     instance->poll_wanted |= std::exchange(round_begun_, false);
     consider(*instance);
   }
+}
+
+/// At rest, a lane's processors are asked in turn for what they hold. First those that have something on its way: a
+/// sink that commits says that it has all of the round. Then each sink after those behind it, so that it commits only
+/// what it refuses nothing of any more, or nothing that is not out of the sinks there.
+bool Engine::lane_flushes(const Instance& instance) const {
+  if (!instance.is_sink()) return true;
+  const auto holds = [](const auto& other) { return !other->held.empty(); };
+  if (std::any_of(instances_.begin(), instances_.end(),
+                  [&](const auto& other) { return !other->is_sink() && holds(other); }))
+    return false;
+  std::set<const Instance*> seen{&instance};
+  for (std::vector<const Instance*> next{&instance}; !next.empty();) {
+    const auto* at = next.back();
+    next.pop_back();
+    for (const auto& relationship : at->outputs) {
+      for (const auto* output : relationship) {
+        const auto* behind = output->to;
+        if (!seen.insert(behind).second) continue;
+        if (holds(behind) && behind->component != instance.component) return false;
+        next.push_back(behind);
+      }
+    }
+  }
+  return true;
 }
 
 /// What a lane has in its queues and its state is dropped when it moves: it is not written.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "flow/definition.h"
 #include "weir/lane.h"
@@ -16,11 +17,13 @@ namespace weir::engine {
 
 class Lane final : public abi::Lane {
  public:
-  /// `sinks`: the processors that have to claim their place. `lost` is called once, from any thread, with why.
-  Lane(const flow::LaneName& name, std::set<std::string> sinks, std::function<void(const std::string&)> lost);
+  /// Its sinks with exactly once have to claim their place. `lost` is called once, from any thread, with why.
+  Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost);
 
-  /// What comes of the round under way was done before, as far as this processor is concerned: it is to get nothing.
-  bool silent(const std::string& processor) const;
+  /// What comes by this connection of the flow, in the round under way, was done before: the sink that it leads to is
+  /// to get nothing. What another sink refuses is not the same each time, and may never have come to where it leads: a
+  /// sink behind others has it only where these have claimed the round too.
+  bool silent(const flow::Connection& connection) const;
 
   abi::Text id() const override { return to_text(id_); }
   abi::Text flow() const override { return to_text(name_.flow); }
@@ -49,7 +52,9 @@ class Lane final : public abi::Lane {
 
   const flow::LaneName name_;
   const std::string id_;
-  const std::set<std::string> sinks_;
+  std::vector<std::string> processors_;
+  std::vector<std::set<std::uint32_t>> sinks_before_;  ///< by processor: what comes from it may be their refusals
+  std::set<std::string> sinks_;                        ///< with exactly once
 
   mutable std::mutex mutex_;  ///< guards all below
   std::function<void(const std::string&)> lost_;

@@ -1,7 +1,6 @@
 #include "engine/lane_host.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "engine/lane.h"
@@ -97,10 +96,6 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
       *std::find_if(flows_.begin(), flows_.end(), [&](const auto& each) { return each.name == name.flow; });
   auto running = std::make_shared<Running>();
   running->flows.push_back(flow::lane_of(flow, name));
-  std::set<std::string> sinks;
-  for (const auto& processor : flow.processors) {
-    if (processor.exactly_once) sinks.insert(processor.name);
-  }
   const auto data = folder(name);
   std::filesystem::remove_all(data);
   store::Options store_options;
@@ -109,7 +104,7 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   auto options = options_.engine;
   options.data = data;
   options.lane =
-      std::make_shared<Lane>(name, std::move(sinks), [this, name](const std::string& why) { lost(name, why); });
+      std::make_shared<Lane>(name, running->flows.front(), [this, name](const std::string& why) { lost(name, why); });
   options.report = [this, name](abi::Level level, const std::string& processor, const std::string& message) {
     options_.report(level, name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) +
                                (processor.empty() ? "" : ", " + processor) + ": " + message);

@@ -251,6 +251,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     instance.finish_wanted = false;
     instance.finish_done = !prepared.session->outcome().again;
   }
+  const auto held = instance.held.size();
   if (taken.flight && taken.flight->retries.empty()) {
     taken.flight->state = Flight::State::finished;
     prepared_[taken.flight.get()] = std::move(prepared);
@@ -258,6 +259,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   } else {
     settle(instance, step.connection, taken.flight, prepared);
   }
+  round_moves_ |= step.trigger != abi::Trigger::flush || !prepared.outputs.empty() || instance.held.size() != held;
   const auto& schedule = instance.definition().schedule;
   if (schedule.every && step.trigger == abi::Trigger::input) {
     instance.next_scheduled = now + schedule.every->count();

@@ -53,7 +53,7 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
     auto& connection = *connections[i];
     if (options_.lane) {
       round_begun_ |= instance.is_source();
-      if (connection.to->is_sink() && options_.lane->silent(connection.to->definition().name)) continue;
+      if (connection.to->is_sink() && options_.lane->silent(connection.definition())) continue;
     }
     const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
     if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);

@@ -55,12 +55,7 @@ class ScaleOut {
     report_.error(*draft_.processors[i].key, std::move(message), std::move(expected));
   }
 
-  /// Nothing leads on from it but failures.
-  bool is_sink(std::uint32_t i) const {
-    return std::none_of(flow_.connections.begin(), flow_.connections.end(), [&](const auto& connection) {
-      return connection.from == i && flow_.processors[i].relationships[connection.relationship] != "failure";
-    });
-  }
+  bool is_sink(std::uint32_t i) const { return flow::is_sink(flow_, i); }
 
   void check_source(std::uint32_t i, std::uint32_t first) const {
     if (type(i) == "MqttSource")
@@ -94,24 +89,36 @@ class ScaleOut {
                         "are built anew",
                         name(i), inputs),
             "one connection that leads to it");
-    std::set<std::uint32_t> seen;
-    for (std::vector<std::uint32_t> next{i}; !next.empty();) {
-      const auto at = next.back();
-      next.pop_back();
-      for (const auto& connection : flow_.connections) {
-        if (connection.from != at || !seen.insert(connection.to).second) continue;
-        next.push_back(connection.to);
-        if (is_one_of(type(connection.to), kWindows) && !is_sink(connection.to))
-          error(connection.to,
-                fmt::format("'{}' is behind the windows of '{}': where a partition moves, the results that it had "
-                            "taken in are not made again",
-                            name(connection.to), name(i)),
-                "windows of windows in a flow of their own, with a topic in between");
-      }
+    for (const auto other : behind(flow_, i)) {
+      if (is_one_of(type(other), kWindows) && !is_sink(other))
+        error(other,
+              fmt::format("'{}' is behind the windows of '{}': where a partition moves, the results that it had "
+                          "taken in are not made again",
+                          name(other), name(i)),
+              "windows of windows in a flow of their own, with a topic in between");
+    }
+  }
+
+  /// What it refuses has to be out of the flow before it commits, and is not refused again once it has.
+  void check_failures(std::uint32_t i) const {
+    for (const auto other : behind(flow_, i)) {
+      if (is_one_of(type(other), kWindows))
+        error(other,
+              fmt::format("'{}' is behind the failures of '{}': where a partition moves, what it had taken in is not "
+                          "refused again",
+                          name(other), name(i)),
+              "failures go to a sink, and windows over them into a flow of their own, with a topic in between");
+      if (other != i && is_sink(other) && behind(flow_, other).contains(i))
+        error(i,
+              fmt::format("'{}' and '{}' fail to each other: each would have to wait for what the other refuses before "
+                          "it commits",
+                          name(i), name(other)),
+              "one of them whose failures go elsewhere");
     }
   }
 
   void check_sink(std::uint32_t i) const {
+    check_failures(i);
     const auto& processor = flow_.processors[i];
     if (is_one_of(type(i), kExactSinks)) {
       if (!processor.exactly_once)
@@ -201,6 +208,25 @@ void check_scale_out(const Draft& draft, const Reporter& report) {
   } else {
     check_shared_subscriptions(draft, report);
   }
+}
+
+bool is_sink(const Flow& flow, std::uint32_t processor) {
+  return std::none_of(flow.connections.begin(), flow.connections.end(), [&](const auto& connection) {
+    return connection.from == processor &&
+           flow.processors[processor].relationships[connection.relationship] != "failure";
+  });
+}
+
+std::set<std::uint32_t> behind(const Flow& flow, std::uint32_t processor) {
+  std::set<std::uint32_t> seen;
+  for (std::vector<std::uint32_t> next{processor}; !next.empty();) {
+    const auto at = next.back();
+    next.pop_back();
+    for (const auto& connection : flow.connections) {
+      if (connection.from == at && seen.insert(connection.to).second) next.push_back(connection.to);
+    }
+  }
+  return seen;
 }
 
 Flow member_of(const Flow& flow) {

@@ -20,15 +20,11 @@
 
 #include "connection.h"
 #include "weir/context.h"
+#include "weir/rejected.h"
 
 namespace weir::kafka {
 
 class Producer;
-
-struct RejectedRecord {
-  std::uint32_t record = 0;  ///< its index in the FlowFile
-  std::string message;
-};
 
 /// What is stored for one connection.
 struct StoredProgress {

@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = milliseconds(5000);       ///< how long a step waits for room
 constexpr auto kConfirm = milliseconds(150);         ///< how long a flush waits for what is under way
 constexpr auto kTransaction = milliseconds(10'000);  ///< for joining and for a commit, before it is tried again
-constexpr std::size_t kMostMessages = 50;            ///< different reasons of a FlowFile's rejected records, kept apart
+constexpr auto kOpen = std::chrono::seconds(20);     ///< for a transaction that waits for what it refused
 constexpr std::uint64_t kProgress = ~0ULL;           ///< the tag of progress
 
 }  // namespace
@@ -29,6 +29,7 @@ void KafkaSink::start(Context& context) {
   context_ = context;
   exactly_once_ = context_.exactly_once();
   if (exactly_once_) lane_ = Lane(context_);
+  if (lane_) failure_ = context_.relationship("failure");
   if (exactly_once_ && settings_.acks != "all") throw Misconfigured("acks: exactly once needs `all`");
   messages_metric_ = context_.counter("kafka_messages", "Messages that the brokers have.");
   rejected_metric_ = context_.counter("kafka_rejected", "Messages that went to failure.");
@@ -88,7 +89,8 @@ void KafkaSink::claim_lane(Producer& producer) {
     raise(error, "writing the progress to '" + settings_.progress_topic + "'");
   producer.commit(kTransaction);
   generation_ = progress.generation;
-  lane_.claim(static_cast<std::int64_t>(progress.next));
+  claimed_ = static_cast<std::int64_t>(progress.next);
+  lane_.claim(claimed_);
 }
 
 int KafkaSink::send_progress(Producer& producer, std::string_view owner, std::string_view id,
@@ -147,6 +149,7 @@ void KafkaSink::give_up_producer() {
   producer_.reset();
   broken_.clear();
   in_transaction_ = committing_ = false;
+  give_up_at_.reset();
   for (auto& held : held_) {
     // Without transactions, what was confirmed stays so.
     if (!exactly_once_ && held.sent && held.outstanding == 0) continue;
@@ -373,6 +376,7 @@ void KafkaSink::flush(Session& session) {
 /// Without transactions: finishes what the brokers have confirmed, in order.
 void KafkaSink::settle(Session& session) {
   if (producer_ != nullptr && producer_->look_for_brokers()) session.tick_at(session.now() + 1'000'000'000);
+  if (lane_ && in_transaction_ && !committing_ && give_up_at_ && Clock::now() >= *give_up_at_) give_up_producer();
   if (exactly_once_ || (session.held_count() == 0 && held_.empty())) return;
   ready(session);
   if (producer_->what().empty()) producer_->flush(kConfirm);
@@ -387,16 +391,21 @@ void KafkaSink::settle(Session& session) {
 void KafkaSink::commit(Session& session) {
   ready(session);
   if (held_.empty()) return;
+  if (lane_ && !committing_) {
+    await_reports();
+    if (send_refused(session)) return;
+  }
   if (in_transaction_ && !committing_) {
     const auto must = [&](int error) {
       if (error == 0) return;
       give_up_producer();
       raise(error, "writing the progress to '" + settings_.progress_topic + "'");
     };
-    if (lane_)
-      must(
-          send_progress(*producer_, lane_.id(), context_.name(),
-                        {.next = static_cast<std::uint64_t>(lane_->end()), .generation = generation_, .rejected = {}}));
+    if (lane_) {
+      const auto next = static_cast<std::uint64_t>(std::max(lane_->end(), claimed_));
+      must(send_progress(*producer_, lane_.id(), context_.name(),
+                         {.next = next, .generation = generation_, .rejected = {}}));
+    }
     for (const auto& held : held_) {
       if (lane_) break;
       auto& connection = connections_.find(held.connection)->second;
@@ -410,6 +419,7 @@ void KafkaSink::commit(Session& session) {
       connection.in_doubt = next;
     }
     committing_ = true;
+    give_up_at_.reset();
   }
   if (committing_) {
     try {
@@ -424,7 +434,46 @@ void KafkaSink::commit(Session& session) {
     for (auto& [id, connection] : connections_) connection.committed = connection.in_doubt = connection.progress.next();
   }
   conclude(session, held_.size());
+  refusals_.forget();
   share_batches();
+}
+
+/// Whether what is refused in a lane has to be at `failure` before the commit; else it ends here.
+bool KafkaSink::refused_before_commit(const Session& session) const {
+  return lane_ && session.routed(failure_);
+}
+
+/// In a lane, all that the brokers refuse is known before the commit begins: one that they spoil leaves it open what
+/// became of it.
+void KafkaSink::await_reports() {
+  const auto deadline = Clock::now() + kPatience;
+  while (std::ranges::any_of(held_, [](const auto& held) { return held.outstanding > 0; })) {
+    producer_->flush(milliseconds(100));
+    throw_if_broken();
+    if (Clock::now() < deadline) continue;
+    const auto trouble = producer_->what();
+    throw Unavailable(trouble.empty() ? "the brokers do not confirm what is under way" : trouble);
+  }
+}
+
+/// The transaction stays open meanwhile, unless that takes long: readers of the topic wait for it.
+bool KafkaSink::send_refused(Session& session) {
+  if (!refused_before_commit(session)) return false;
+  refusals_.match(session);
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    const auto& held = held_[i];
+    if (held.rejected.empty()) continue;
+    if (!taken_.contains(i)) taken_.emplace(i, session.take_held(static_cast<std::uint32_t>(i)));
+    sent += refusals_.send(session, taken_.at(i), held.connection, settings_.of_flowfile() ? nullptr : &records_,
+                           held.rejected);
+  }
+  if (sent == 0) return false;
+  rejected_metric_.add(static_cast<double>(sent));
+  give_up_at_ = Clock::now() + kOpen;
+  session.tick_at(session.now() + std::chrono::nanoseconds(kOpen).count());
+  hold_taken(session);
+  return true;
 }
 
 void KafkaSink::conclude(Session& session, std::size_t count) {
@@ -448,35 +497,12 @@ void KafkaSink::hold_taken(Session& session) {
 /// The FlowFile ends; the records that were rejected go to `failure`.
 void KafkaSink::conclude(Session& session, FlowFile file, const Held& held) {
   auto rejected = held.rejected;
-  if (rejected.empty()) return session.drop(file, {});
+  if (rejected.empty() || refused_before_commit(session)) return session.drop(file, {});
   rejected_metric_.add(static_cast<double>(rejected.size()));
   std::ranges::sort(rejected, {}, &RejectedRecord::record);
-  const bool alike =
-      std::ranges::all_of(rejected, [&](const auto& record) { return record.message == rejected[0].message; });
-  std::uint32_t records = 0;
-  if (alike && !settings_.of_flowfile()) records_.run(session, file, [&](const Row&) { ++records; });
-  if (settings_.of_flowfile() || (alike && records == rejected.size()))
+  if (settings_.of_flowfile() || rejects_whole(session, file, records_, rejected))
     return session.reject(file, rejected[0].message);
-  std::deque<std::pair<std::string, RecordWriter>> parts;  // by message
-  std::size_t next = 0;
-  records = 0;
-  records_.run(session, file, [&](const Row& row) {
-    ++records;
-    if (next == rejected.size() || rejected[next].record != row.record) return;
-    const auto& message = rejected[next++].message;
-    auto part = std::ranges::find_if(parts, [&](const auto& p) { return p.first == message; });
-    if (part == parts.end() && parts.size() == kMostMessages) part = parts.end() - 1;
-    if (part == parts.end()) {
-      parts.emplace_back(message, RecordWriter(session, session.create(file), row.form));
-      part = parts.end() - 1;
-    }
-    part->second.write(view(row.json));
-  });
-  for (auto& [message, part] : parts) {
-    part.finish();
-    session.reject(part.file(), message);
-  }
-  if (records > rejected.size()) session.drop(file, {});
+  if (reject_records(session, file, records_, rejected) > rejected.size()) session.drop(file, {});
 }
 
 }  // namespace weir::kafka

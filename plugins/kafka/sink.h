@@ -1,5 +1,6 @@
 #pragma once
 // KafkaSink: sends records or whole FlowFiles as messages, and keeps each FlowFile until the brokers have it.
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,6 +17,7 @@
 #include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/progress.h"
+#include "weir/rejected.h"
 
 namespace weir::kafka {
 
@@ -78,6 +80,9 @@ class KafkaSink final : public Processor {
   void share_batches();
   void settle(Session& session);
   void commit(Session& session);
+  bool refused_before_commit(const Session& session) const;
+  void await_reports();
+  bool send_refused(Session& session);
   void conclude(Session& session, std::size_t count);
   void conclude(Session& session, FlowFile file, const Held& held);
   void hold_taken(Session& session);
@@ -97,7 +102,11 @@ class KafkaSink final : public Processor {
   std::map<std::string, Connection, std::less<>> connections_;  ///< of exactly once
   Lane lane_;                     ///< of exactly once, in a flow that scales out; then there are no connections_
   std::uint64_t generation_ = 0;  ///< by which it has claimed that; 0: not yet
+  std::int64_t claimed_ = 0;      ///< where it was then
+  LaneRefusals refusals_;
+  std::uint32_t failure_ = 0;  ///< the relationship
   bool in_transaction_ = false;
+  std::optional<std::chrono::steady_clock::time_point> give_up_at_;  ///< the transaction waits for what it refused
   bool committing_ = false;  ///< a commit has begun, and its outcome is not known
 
   std::string broken_;             ///< why this producer has to be given up

@@ -396,3 +396,39 @@ TEST_CASE("a lane goes on where its last owner committed, who can commit no more
   if (last.claimed_at == 25) CHECK(round(again, last, 30, 3));
   CHECK(values(client.read("of-lanes")) == "{\"n\":0},{\"n\":1},{\"n\":3},");
 }
+
+TEST_CASE("what a lane's round has refused is at failure before the round is committed") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("lane-refuses", 1, {{"max.message.bytes", "2000"}});
+  weir::testkit::TestLane lane;
+  auto options = exactly_once_as("lane-refuses");
+  options.lane = &lane;
+  Runner runner(type(), settings(broker->brokers(), "topic: lane-refuses\nkey: n\ncompression: none\n"), options);
+  lane.round(0, 10);
+  // One that makes no message, and one that only the broker refuses.
+  const auto large = "{\"n\":2,\"pad\":\"" + std::string(3000, 'x') + "\"}";
+  runner.push("{\"n\":0}\n{\"m\":1}\n{\"n\":1}\n");
+  runner.push(large);
+  std::string failed;
+  std::size_t in_topic = 0;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+  while (runner.held() + runner.queued() > 0 && std::chrono::steady_clock::now() < deadline) {
+    try {
+      runner.run();
+      runner.flush();
+    } catch (const weir::Unavailable&) {
+    }
+    for (const auto& output : runner.take("failure")) {
+      failed += output.content.substr(0, 7) + ";";
+      in_topic = std::max(in_topic, client.read("lane-refuses").size());
+    }
+  }
+  CHECK(in_topic == 0);
+  CHECK(lane.lost_because.empty());
+  CHECK(runner.held() == 0);
+  CHECK(failed == "{\"m\":1};{\"n\":2,;");
+  CHECK(values(client.read("lane-refuses")) == numbers(0, 2));
+  CHECK(runner.metric("kafka_rejected") == 2);
+}

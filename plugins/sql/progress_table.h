@@ -11,13 +11,9 @@
 
 #include "connection.h"
 #include "weir/progress.h"
+#include "weir/rejected.h"
 
 namespace weir::db {
-
-struct RejectedRecord {
-  std::uint32_t record = 0;  ///< its index in the FlowFile
-  std::string message;
-};
 
 /// The progress of one sink. All of it is called under the connection's lock, and writes in its transaction.
 class ProgressTable {

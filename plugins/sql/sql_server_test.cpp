@@ -409,6 +409,58 @@ ON_EVERY_SERVER("a lane goes on where its last owner committed, who can commit n
   CHECK(On::rows("SELECT lane, sink, generation, next FROM weir_lanes") == "flow@topic/0|processor|2|30");
 }
 
+ON_EVERY_SERVER("what a lane's round has refused is at failure before the round is committed") {
+  NEEDS_SERVER();
+  On::execute("DROP TABLE IF EXISTS weir_lanes");
+  On::own("CREATE TABLE t (id VARCHAR(20) PRIMARY KEY)");
+  testkit::TestLane lane;
+  auto options = kExactlyOnce;
+  options.lane = &lane;
+  auto runner = sink<On>("table: t\ncolumns: {id: id}\n", options);
+  lane.round(0, 10);
+  runner->push("{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"a\"}\n");
+  runner->push(R"({"id":"b"})");
+  runner->run();
+  runner->flush();
+  const auto failed = runner->take("failure");
+  REQUIRE(failed.size() == 2);
+  CHECK(failed[0].content == "{\"id\":\"a\"}\n");
+  CHECK(failed[1].content == R"({"id":"b"})");
+  CHECK(failed[0].attributes.contains("error.message"));
+  CHECK(runner->held() == 2);
+  CHECK(On::rows("SELECT count(*) FROM t") == "0");
+  CHECK(On::rows("SELECT next FROM weir_lanes") == "0");
+  On::execute("INSERT INTO t (id) VALUES ('b')");  // now more is refused than before
+  runner->flush();
+  REQUIRE(runner->take("failure").size() == 1);
+  CHECK(runner->held() == 2);
+  CHECK(On::rows("SELECT next FROM weir_lanes") == "0");
+  runner->flush();
+  CHECK(runner->held() == 0);
+  CHECK(runner->take("failure").empty());
+  CHECK(On::rows("SELECT id FROM t ORDER BY id") == "a\nb");
+  CHECK(On::rows("SELECT next FROM weir_lanes") == "10");
+  CHECK(runner->metric("sql_rejected_records") == 3);
+}
+
+ON_EVERY_SERVER("in a lane, a round that is done again for a refusal takes nothing back of how far the sink is") {
+  NEEDS_SERVER();
+  On::execute("DROP TABLE IF EXISTS weir_lanes");
+  testkit::TestLane lane;
+  auto options = kExactlyOnce;
+  options.lane = &lane;
+  auto before = sink<On>("table: t\n", options);
+  lane.round(0, 30);
+  write(*before, R"({"id":"a"})");
+  testkit::TestLane next;
+  options.lane = &next;
+  auto after = sink<On>("table: t\n", options);
+  REQUIRE(next.claimed_at == 30);
+  next.round(0, 10);
+  write(*after, R"({"id":"refused by another"})");
+  CHECK(On::rows("SELECT next FROM weir_lanes") == "30");
+}
+
 ON_EVERY_SERVER("exactly once: a commit that is still being decided when its connection is gone is waited for") {
   NEEDS_SERVER();
   for (const auto* table : {"weir_progress", "weir_rejected"})

@@ -1,14 +1,12 @@
 #include "sql_sink.h"
 
 #include <algorithm>
-#include <deque>
 
 namespace weir::db {
 
 namespace {
 
-constexpr std::size_t kMostMessages = 50;  ///< different reasons of a FlowFile's rejected records that are kept apart
-constexpr int kMostTries = 3;              ///< of what the server took back, before the engine tries it again later
+constexpr int kMostTries = 3;  ///< of what the server took back, before the engine tries it again later
 
 void check_table(const SqlSinkSettings& settings) {
   if (settings.mode == "statement") {
@@ -64,8 +62,10 @@ void SqlSink::start(Context& context) {
                 context, *connection_);
   if (context.exactly_once()) lane_ = Lane(context);
   if (lane_) {
+    failure_ = context.relationship("failure");
     place_.emplace(*connection_, lane_.id(), std::string(context.name()));
-    lane_.claim(place_->claim());
+    claimed_ = place_->claim();
+    lane_.claim(claimed_);
   } else if (context.exactly_once()) {
     start_progress(context);
   }
@@ -222,8 +222,8 @@ void SqlSink::write_again(Session& session, const std::vector<FlowFile>& files) 
 }
 
 /// All that the round has brought, and that it has. Whatever became of a commit that failed, the lane finds it out by
-/// beginning anew.
-void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) {
+/// beginning anew. False: something was refused, and goes to `failure` first; nothing is written yet.
+bool SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) {
   std::vector<ToWrite> all;
   for (std::size_t i = 0; i < files.size(); ++i) all.push_back({files[i], written_[i].connection});
   rows_->prepare(session, files);
@@ -234,7 +234,7 @@ void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) 
       std::vector<Written> written;
       as_a_whole([&](std::uint64_t transaction) {
         written = write(session, all, transaction);
-        ours = place_->store(lane_->end());
+        ours = place_->store(std::max(lane_->end(), claimed_));
       });
       if (ours) written_ = std::move(written);
     } catch (const TakenBack&) {
@@ -250,8 +250,13 @@ void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) 
       lane_.lost("another Weir has claimed it in " + connection_->url());
       throw Unavailable("the lane " + lane_.id() + " is another Weir's now");
     }
+    if (send_refused(session, files)) {
+      connection_->roll_back();
+      return false;
+    }
     try {
-      return connection_->commit();
+      connection_->commit();
+      return true;
     } catch (const TakenBack&) {
       if (tries == kMostTries) throw;
     } catch (const std::exception& error) {
@@ -259,6 +264,22 @@ void SqlSink::write_round(Session& session, const std::vector<FlowFile>& files) 
       throw;
     }
   }
+}
+
+/// Whether what is refused in a lane has to be at `failure` before the commit; else it ends here.
+bool SqlSink::refused_before_commit(const Session& session) const {
+  return lane_ && session.routed(failure_);
+}
+
+bool SqlSink::send_refused(Session& session, const std::vector<FlowFile>& files) {
+  if (!refused_before_commit(session)) return false;
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    sent += refusals_.send(session, files[i], written_[i].connection, &records_, written_[i].rejected);
+  if (sent == 0) return false;
+  rejected_metric_.add(static_cast<double>(sent));
+  for (const auto file : files) session.hold(file);
+  return true;
 }
 
 void SqlSink::write_and_commit(Session& session, const std::vector<FlowFile>& files) {
@@ -279,7 +300,9 @@ void SqlSink::flush(Session& session) {
   std::vector<FlowFile> files;
   for (std::uint32_t i = 0; i < written_.size(); ++i) files.push_back(session.take_held(i));
   if (lane_) {
-    write_round(session, files);
+    refusals_.match(session);
+    if (!write_round(session, files)) return;
+    refusals_.forget();
   } else {
     write_and_commit(session, files);
   }
@@ -291,35 +314,10 @@ void SqlSink::flush(Session& session) {
 
 void SqlSink::conclude(Session& session, FlowFile file, const Written& written) {
   const auto& rejected = written.rejected;
-  if (rejected.empty()) return session.drop(file, {});
+  if (rejected.empty() || refused_before_commit(session)) return session.drop(file, {});
   rejected_metric_.add(static_cast<double>(rejected.size()));
-  std::uint32_t records = 0;
-  std::deque<std::pair<std::string, RecordWriter>> parts;  // by message
-  std::size_t next = 0;
-  const bool alike = std::all_of(rejected.begin(), rejected.end(),
-                                 [&](const auto& record) { return record.message == rejected[0].message; });
-  if (alike) {
-    records_.run(session, file, [&](const Row&) { ++records; });
-    if (records == rejected.size()) return session.reject(file, rejected[0].message);
-    records = 0;
-  }
-  records_.run(session, file, [&](const Row& row) {
-    ++records;
-    if (next == rejected.size() || rejected[next].record != row.record) return;
-    const auto& message = rejected[next++].message;
-    auto part = std::find_if(parts.begin(), parts.end(), [&](const auto& p) { return p.first == message; });
-    if (part == parts.end() && parts.size() == kMostMessages) part = parts.end() - 1;
-    if (part == parts.end()) {
-      parts.emplace_back(message, RecordWriter(session, session.create(file), row.form));
-      part = parts.end() - 1;
-    }
-    part->second.write(view(row.json));
-  });
-  for (auto& [message, part] : parts) {
-    part.finish();
-    session.reject(part.file(), message);
-  }
-  if (records > rejected.size()) session.drop(file, {});
+  if (rejects_whole(session, file, records_, rejected)) return session.reject(file, rejected[0].message);
+  if (reject_records(session, file, records_, rejected) > rejected.size()) session.drop(file, {});
 }
 
 }  // namespace weir::db

@@ -16,6 +16,7 @@
 #include "row_writer.h"
 #include "weir/lane.h"
 #include "weir/processor.h"
+#include "weir/rejected.h"
 
 namespace weir::db {
 
@@ -71,7 +72,9 @@ class SqlSink final : public Processor {
   std::vector<Written> write(Session& session, const std::vector<ToWrite>& files, std::uint64_t transaction);
   void store_progress(const std::vector<Written>& written, const std::vector<bool>& repeated);
   void write_again(Session& session, const std::vector<FlowFile>& files);
-  void write_round(Session& session, const std::vector<FlowFile>& files);
+  bool write_round(Session& session, const std::vector<FlowFile>& files);
+  bool refused_before_commit(const Session& session) const;
+  bool send_refused(Session& session, const std::vector<FlowFile>& files);
   void write_and_commit(Session& session, const std::vector<FlowFile>& files);
   template <class Work>
   void as_a_whole(Work&& work);
@@ -91,6 +94,9 @@ class SqlSink final : public Processor {
 
   Lane lane_;                       ///< of exactly once, in a flow that scales out
   std::optional<LanePlace> place_;  ///< in that lane
+  std::int64_t claimed_ = 0;        ///< where it was then
+  LaneRefusals refusals_;
+  std::uint32_t failure_ = 0;  ///< the relationship
 
   std::vector<Written> written_;
   std::size_t finished_ = 0;  ///< of written_, by the last flush: true once its session is committed

@@ -61,6 +61,15 @@ class ScaleOutTest(unittest.TestCase):
                      "  again: " + MEAN.replace("TO", "y") + "  y: " + TABLE,
                      "'again' is behind the windows of 'mean'")
 
+    def test_windows_of_failures_cannot(self):
+        self.refused(SOURCE.replace("TO", "y") + "  y: " + TABLE.replace("drop: failure", "to: {failure: mean}") +
+                     "  mean: " + MEAN.replace("TO", "z") + "  z: " + TABLE,
+                     "'mean' is behind the failures of 'y': where a partition moves, what it had taken in is not")
+
+    def test_sinks_that_fail_to_each_other_cannot(self):
+        self.refused(SOURCE.replace("TO", "y") + "  y: " + TABLE.replace("drop: failure", "to: {failure: z}") +
+                     "  z: " + TABLE.replace("drop: failure", "to: {failure: y}"), "'y' and 'z' fail to each other")
+
     def test_a_sink_that_keeps_on_its_machine_how_far_it_is_cannot(self):
         self.refused(SOURCE.replace("TO", "y") + "  y: {type: FileSink, path: y, drop: failure}\n",
                      "'y': FileSink keeps on its own machine how far it is")

@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <mutex>
 #include <vector>
 
 #include "engine/lane.h"
+#include "tests/unit/engine_fixture.h"
 #include "weir/spec.h"
 
 using namespace weir;
@@ -13,10 +15,30 @@ namespace {
 
 constexpr auto kNever = std::numeric_limits<std::int64_t>::max();
 
+/// What `table` refuses goes by `marked` to `dead`, which gets something of its own too.
+test::FlowBuilder shared_flow() {
+  const auto exactly_once = [](flow::Processor& processor) { processor.exactly_once = true; };
+  test::FlowBuilder builder;
+  builder.named("share");
+  builder.processor("in", "Count").processor("table", "Do", exactly_once).processor("topic", "Do", exactly_once);
+  builder.processor("plain", "Do").processor("marked", "Do").processor("dead", "Collect", exactly_once);
+  for (const auto* sink : {"table", "topic", "plain", "dead"}) builder.connect("in", "success", sink);
+  return builder.connect("table", "failure", "marked").connect("marked", "success", "dead");
+}
+
 struct OneLane {
   std::vector<std::string> losses;
-  engine::Lane lane{
-      {"share", "readings", 3}, {"table", "topic"}, [this](const std::string& why) { losses.push_back(why); }};
+  flow::Flow flow = shared_flow().build().front();
+  engine::Lane lane{{"share", "readings", 3}, flow, [this](const std::string& why) { losses.push_back(why); }};
+
+  bool silent(const std::string& from, const std::string& to) const {
+    for (const auto& connection : flow.connections) {
+      if (flow.processors[connection.from].name == from && flow.processors[connection.to].name == to)
+        return lane.silent(connection);
+    }
+    FAIL("no connection from ", from, " to ", to);
+    return false;
+  }
 };
 
 }  // namespace
@@ -32,6 +54,8 @@ TEST_CASE("where the group is counts only once every sink has claimed its place"
   one.lane.claim(to_text("table"), 0);
   CHECK(!one.lane.claimed());
   one.lane.claim(to_text("topic"), 70);
+  CHECK(!one.lane.claimed());
+  one.lane.claim(to_text("dead"), 70);
   CHECK(one.lane.claimed());
 }
 
@@ -46,15 +70,15 @@ TEST_CASE("no sink gets what it has already, and none what was done before") {
   CHECK(one.lane.stop_after(90) == kNever);
   one.lane.round(60, 70);
   CHECK(one.lane.rebuilding());
-  CHECK(one.lane.silent("table"));
-  CHECK(one.lane.silent("another, at least once"));
+  CHECK(one.silent("in", "table"));
+  CHECK(one.silent("in", "plain"));
   one.lane.round(70, 90);
   CHECK(!one.lane.rebuilding());
-  CHECK(!one.lane.silent("table"));
-  CHECK(one.lane.silent("topic"));
-  CHECK(!one.lane.silent("another, at least once"));
+  CHECK(!one.silent("in", "table"));
+  CHECK(one.silent("in", "topic"));
+  CHECK(!one.silent("in", "plain"));
   one.lane.round(90, 95);
-  CHECK(!one.lane.silent("topic"));
+  CHECK(!one.silent("in", "topic"));
 }
 
 TEST_CASE("what a window processor kept elsewhere holds until it says otherwise itself") {
@@ -74,4 +98,61 @@ TEST_CASE("a lane is lost once, whoever finds out first") {
   one.lane.lost(to_text("claimed by another"));
   one.lane.lost(to_text("a commit in doubt"));
   CHECK(one.losses == std::vector<std::string>{"claimed by another"});
+}
+
+TEST_CASE("what a sink refuses again comes to the sink for it, though that has claimed the round") {
+  OneLane one;
+  one.lane.go_on(40);
+  one.lane.claim(to_text("table"), 40);
+  one.lane.claim(to_text("topic"), 90);
+  one.lane.claim(to_text("dead"), 90);
+  one.lane.round(40, 90);
+  CHECK(one.silent("in", "dead"));
+  CHECK(!one.silent("marked", "dead"));
+  one.lane.claim(to_text("table"), 90);
+  CHECK(one.silent("marked", "dead"));
+  one.lane.round(90, 95);
+  CHECK(!one.silent("in", "dead"));
+}
+
+TEST_CASE("at the end of a round a sink is asked for what it holds after all that is on the way, and behind it") {
+  test::EngineTest test;
+  auto builder = shared_flow();
+  std::mutex mutex;
+  std::vector<std::string> asked;
+  const auto hold = [](FlowFile file, Session& session) { session.hold(file); };
+  // The first time, table refuses the one FlowFile that it holds.
+  const auto flush_of = [&](const std::string& name) {
+    return [&, name, refused = false](Session& session) mutable {
+      const std::lock_guard lock(mutex);
+      if (session.held_count() == 0) return;
+      asked.push_back(name);
+      const auto file = session.take_held(0);
+      if (name == "table" && !std::exchange(refused, true)) {
+        session.reject(session.create(file), "refused");
+        return session.hold(file);
+      }
+      name == "marked" ? session.transfer(file, 0) : session.drop(file, {});
+    };
+  };
+  test::scripts()["in"].count = 1;
+  for (const auto* name : {"table", "marked"}) {
+    test::scripts()[name].process = hold;
+    test::scripts()[name].flush = flush_of(name);
+  }
+  for (const auto* name : {"topic", "plain"})
+    test::scripts()[name].process = [](FlowFile file, Session& session) { session.drop(file, {}); };
+  const auto lane = std::make_shared<engine::Lane>(flow::LaneName{"share", "readings", 3}, builder.build().front(),
+                                                   [](const std::string&) {});
+  lane->round(0, 1);
+  test::Run run(test.folder.path(), builder, false, [&](engine::Options& options) { options.lane = lane; });
+  run.start();
+  const auto done = [&] {
+    const std::lock_guard lock(mutex);
+    return asked.size() >= 3;
+  };
+  CHECK(test::eventually(done));
+  run.engine->stop();
+  CHECK(asked == std::vector<std::string>{"table", "marked", "table"});
+  CHECK(test::collected().of("dead") == std::vector<std::string>{"0", ""});
 }
