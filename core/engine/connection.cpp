@@ -50,7 +50,18 @@ std::uint64_t Connection::push(store::BatchRef batch, std::uint32_t offset, std:
   return first;
 }
 
+/// Whatever comes first in the log is taken next, or nothing is.
+bool Connection::strictly_available(std::int64_t now) const {
+  const auto waiting = std::find_if(flights_.begin(), flights_.end(),
+                                    [](const auto& flight) { return flight->state == Flight::State::waiting; });
+  const auto retry = retry_.begin();
+  if (retry != retry_.end() && (waiting == flights_.end() || retry->first < (*waiting)->first))
+    return !retry->second.in_flight && retry->second.entry.due <= now;
+  return waiting != flights_.end() ? (*waiting)->due <= now : taken_ < limit();
+}
+
 bool Connection::available(std::int64_t now, bool strict) const {
+  if (strict) return strictly_available(now);
   bool waits = false;
   for (const auto& flight : flights_) {
     if (flight->state != Flight::State::waiting) continue;
@@ -63,7 +74,7 @@ bool Connection::available(std::int64_t now, bool strict) const {
     if (!retry.in_flight && retry.entry.due <= now) return true;
     retry_waits = true;
   }
-  if (retry_waits && (strict || retry_.size() >= kMaxRetries)) return false;
+  if (retry_waits && retry_.size() >= kMaxRetries) return false;
   return taken_ < limit();
 }
 
@@ -83,7 +94,7 @@ std::int64_t Connection::next_due() const {
     if (due == 0 || when < due) due = std::max<std::int64_t>(when, 1);
   };
   for (const auto& flight : flights_) {
-    if (flight->state == Flight::State::waiting) earlier(flight->due);
+    if (flight->state == Flight::State::waiting && flight->due != 0) earlier(flight->due);
   }
   for (const auto& [sequence, retry] : retry_) {
     if (!retry.in_flight) earlier(retry.entry.due);
@@ -220,6 +231,11 @@ Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, std::u
 }
 
 Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t max_bytes, bool strict) {
+  if (strict) {
+    if (!strictly_available(now)) return {};
+    const auto before = [&](const auto& flight) { return flight->first < retry_.begin()->first; };
+    if (!retry_.empty() && std::none_of(flights_.begin(), flights_.end(), before)) return take_retries(now, 1);
+  }
   bool waits = false;
   for (auto at = flights_.begin(); at != flights_.end(); ++at) {
     auto flight = *at;
@@ -243,7 +259,7 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
   if (waits) return {};
   if (!retry_.empty()) {
     if (auto taken = take_retries(now, max_count); taken.flight) return taken;
-    if (strict || retry_.size() >= kMaxRetries) return {};
+    if (retry_.size() >= kMaxRetries) return {};
   }
   if (taken_ >= limit()) return {};
   return take_log(limit(), max_count, max_bytes);
@@ -349,6 +365,16 @@ void Connection::settle(const std::shared_ptr<Flight>& flight, std::uint32_t cou
     flight->due = 0;
     flight->state = Flight::State::waiting;
   }
+}
+
+void Connection::take_again(const std::shared_ptr<Flight>& flight, std::uint32_t count) {
+  auto rest = std::make_shared<Flight>();
+  rest->state = flight->state = Flight::State::waiting;
+  rest->first = flight->first + count;
+  rest->count = flight->count - count;
+  rest->alone = flight->alone;
+  flight->count = count;
+  flights_.insert(std::next(std::find(flights_.begin(), flights_.end(), flight)), std::move(rest));
 }
 
 void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone) {

@@ -133,6 +133,8 @@ class Connection {
               std::uint64_t done_bytes);
   /// Lets go of what is done. After settle(), once what stays behind the cursor is held or in retry.
   void forget_done();
+  /// Gives a flight back, to be taken again in two: `count` entries of it, and the others.
+  void take_again(const std::shared_ptr<Flight>& flight, std::uint32_t count);
   /// Gives a flight back: its entries are taken again once due.
   void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
   /// Puts an entry aside until due.
@@ -180,6 +182,7 @@ class Connection {
     std::uint64_t end() const { return first + count; }
   };
 
+  bool strictly_available(std::int64_t now) const;
   std::uint64_t first_not_done() const;
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
   std::uint64_t limit() const { return durable_only ? std::min(durable_next_, next_) : next_; }

@@ -112,6 +112,7 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   std::int64_t tick_at = 0;
   std::int64_t timer_at = 0;        ///< the earliest timer that is set; 0: none
   std::int64_t next_scheduled = 0;  ///< with a schedule: when it may run
+  std::int64_t set_back = 0;        ///< so far was the clock set back since the sessions under way began
   std::uint32_t component = 0;      ///< strongly connected component
   bool poll_wanted = false;         ///< a source has been woken
   bool is_ahead = false;            ///< it stands in Engine::run_ahead_

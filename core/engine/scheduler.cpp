@@ -26,6 +26,15 @@ constexpr auto kTimeSlice = std::chrono::milliseconds(5);
 constexpr auto kLongestWait = std::chrono::seconds(60);
 constexpr std::int64_t kClockJump = 1'000'000'000;
 
+/// Where order is strict, a session that puts a FlowFile aside does nothing with those behind it: how many it has to be
+/// done again with, if it did.
+std::optional<std::uint32_t> before_retry(const Instance& instance, const Taken& taken, const Prepared& prepared) {
+  if (!instance.definition().strict_order || !taken.flight || prepared.retries.empty()) return std::nullopt;
+  const auto first = std::min_element(prepared.retries.begin(), prepared.retries.end(),
+                                      [](const auto& a, const auto& b) { return a.input < b.input; });
+  return first->input + 1 < taken.flight->count ? std::optional(first->input + 1) : std::nullopt;
+}
+
 std::unique_ptr<store::ContentWriter> write_content(void* store) {
   return static_cast<store::Store*>(store)->write_content();
 }
@@ -251,6 +260,14 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     instance.finish_wanted = false;
     instance.finish_done = !prepared.session->outcome().again;
   }
+  // What a session asks for that began before the clock was set back.
+  const auto back = instance.set_back;
+  if (instance.active == 1) instance.set_back = 0;
+  if (auto& tick_at = prepared.session->outcome().tick_at; tick_at != 0)
+    tick_at = std::max<std::int64_t>(1, tick_at - back);
+  for (auto& retry : prepared.retries) retry.delay -= back;
+  if (const auto most = before_retry(instance, taken, prepared))
+    return step.connection->take_again(taken.flight, *most);
   const auto held = instance.held.size();
   if (taken.flight && taken.flight->retries.empty()) {
     taken.flight->state = Flight::State::finished;
@@ -262,7 +279,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   round_moves_ |= step.trigger != abi::Trigger::flush || !prepared.outputs.empty() || instance.held.size() != held;
   const auto& schedule = instance.definition().schedule;
   if (schedule.every && step.trigger == abi::Trigger::input) {
-    instance.next_scheduled = now + schedule.every->count();
+    instance.next_scheduled = now - back + schedule.every->count();
   } else if (!schedule.cron.empty() && step.trigger == abi::Trigger::input) {
     instance.next_scheduled = flow::next_cron_time(schedule.cron, now);
   }
@@ -336,6 +353,7 @@ void Engine::follow_clock(Lock& lock) {
       instance->next_scheduled = flow::next_cron_time(cron, clock_->now());
     }
     instance->timer_at = 0;
+    if (instance->active != 0) instance->set_back += back;
   }
   bool retries = false;
   for (auto& connection : connections_) {
@@ -360,7 +378,6 @@ void Engine::timer_loop() {
     if (timers_.empty()) {
       quiet_.notify_all();
       timer_changed_.wait(lock);
-      clock_lead_ = clock_lead();  // nothing waited
       continue;
     }
     follow_clock(lock);

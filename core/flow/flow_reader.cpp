@@ -336,6 +336,8 @@ void FlowReader::read_options(const Node& body, const ProcessorDraft& draft,
     if (order != "strict")
       report_.error(*node, fmt::format("'order' is {}", describe(*node)), "strict", nearest(order, {"strict"}));
     processor.strict_order = true;
+    if (processor.concurrency > 1)
+      report_.error(*node, "with 'order: strict' a processor does one step at a time", "concurrency: 1");
   }
   if (const auto* node = body.find("delivery")) {
     const auto delivery = text(*node, "delivery");

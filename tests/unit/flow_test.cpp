@@ -49,7 +49,6 @@ processors:
       a.b: {limit: 1e3}
     fields: [x, y]
     extra: {deep: [1, {k: v}]}
-    concurrency: 4
     order: strict
     retry: {attempts: 5, backoff: 2s}
     renamed_from: sieve
@@ -118,7 +117,7 @@ TEST_CASE("a flow is read whole") {
   CHECK(setting(filter, {"where"}) == "temperature > 20 AND sensor_id <> 'o''brien'");
   CHECK(setting(filter, {"size"}) == std::to_string(2 * MiB));
   CHECK(setting(filter, {"rules", "a.b", "limit"}) == "1e3");
-  CHECK(filter.concurrency == 4);
+  CHECK(filter.concurrency == 1);
   CHECK(filter.strict_order);
   CHECK(filter.renamed_from == "sieve");
   CHECK(filter.retries.at(2).attempts == 5);
@@ -296,6 +295,8 @@ TEST_CASE("what a type does not offer cannot be asked of it") {
   CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    schedule: {cron: '61 * * * *'}\n")),
                  "the cron expression"));
   CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    order: strct\n")), "did you mean 'strict'?"));
+  CHECK(contains(problems_of(flow_with("TestFilter", "    concurrency: 2\n    order: strict\n")),
+                 "with 'order: strict' a processor does one step at a time"));
   CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    use: x\n")), "reserved"));
 }
 
