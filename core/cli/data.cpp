@@ -156,7 +156,11 @@ store::ProvenanceSummary lineage(store::Provenance& provenance, const Provenance
 int run_provenance(const ProvenanceOptions& options) {
   try {
     store::Provenance provenance(options.data);
-    print_summary(options.verb == "events" ? events(provenance, options) : lineage(provenance, options), options.json);
+    const auto summary = options.verb == "events" ? events(provenance, options) : lineage(provenance, options);
+    print_summary(summary, options.json);
+    if (summary.found == 0 && !options.attribute.empty() && !options.json)
+      fmt::print("attributes are found that the flow names, `provenance: {{index: [{}]}}`, from then on\n",
+                 options.attribute.substr(0, options.attribute.find('=')));
     return 0;
   } catch (const std::invalid_argument& error) {
     fmt::print(stderr, "weir: {}\n", error.what());

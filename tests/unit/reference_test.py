@@ -52,6 +52,34 @@ class Reference(unittest.TestCase):
             self.assertTrue(spec["summary"].endswith("."), spec["type"])
 
 
+class OwnMetrics(unittest.TestCase):
+    """docs/metrics.md lists what processors measure themselves; WEIR_UPDATE_DOCS=1 brings it up to date."""
+
+    MADE = re.compile(r'\b(counter|gauge)\(\s*((?:"[^"]*"\s*)+),\s*((?:"[^"]*"\s*)+)\)')
+    HEAD = "| metric of a processor | type | plugin | what it says |\n|---|---|---|---|\n"
+
+    def table(self):
+        rows = set()
+        for path in (ROOT / "plugins").rglob("*"):
+            if path.suffix not in (".cpp", ".h") or path.stem.endswith("_test"):
+                continue
+            for kind, *texts in self.MADE.findall(path.read_text()):
+                name, text = ("".join(re.findall(r'"([^"]*)"', part)) for part in texts)
+                name = f"weir_processor_{name}" + ("_total" if kind == "counter" else "")
+                rows.add(f"| `{name}` | {kind} | {path.relative_to(ROOT / 'plugins').parts[0]} | {text} |\n")
+        return self.HEAD + "".join(sorted(rows))
+
+    def test_each_is_on_the_page(self):
+        page = ROOT / "docs/metrics.md"
+        text = page.read_text()
+        begin = text.index(self.HEAD)
+        end = text.index("\n\n", begin) + 1
+        if os.environ.get("WEIR_UPDATE_DOCS"):
+            page.write_text(text[:begin] + self.table() + text[end:])
+        else:
+            self.assertEqual(text[begin:end], self.table(), "WEIR_UPDATE_DOCS=1 brings the page up to date")
+
+
 class Examples(unittest.TestCase):
     """Each is the only processor, or the only one beside a source, of a flow of its own."""
 
