@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
-"""What docker-compose.yml brings along: the dashboard and the alerts ask for metrics that there are."""
+"""docker-compose.yml and the Dockerfile are sound as far as that can be seen without a container engine, and the dashboard
+and the alerts that come along ask for metrics that there are."""
 
 import json
 import pathlib
 import re
+import subprocess
 import unittest
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 METRIC = re.compile(r"\b((?:weir|process)_[a-z_]+)")
@@ -41,5 +48,87 @@ class Deploy(unittest.TestCase):
             self.assertIn("    profiles: [", service, service.splitlines()[0])
 
 
+# Of the Compose specification (compose-spec.io), what is used here: another key is a slip, or one to be added.
+TOP = {"services", "volumes"}
+SERVICE = {"build", "image", "profiles", "restart", "stop_grace_period", "healthcheck", "ports", "volumes", "command",
+           "entrypoint", "environment", "depends_on"}
+HEALTHCHECK = {"test", "interval", "timeout", "start_period", "retries", "disable"}
+CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
+INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "VOLUME", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+
+
+@unittest.skipIf(yaml is None, "python3-yaml is not installed")
+class Compose(unittest.TestCase):
+    def setUp(self):
+        self.compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+        self.services = self.compose["services"]
+
+    def test_it_has_the_keys_of_the_specification_only(self):
+        self.assertEqual({key for key in self.compose if not key.startswith("x-")} - TOP, set())
+        for name, service in self.services.items():
+            with self.subTest(service=name):
+                self.assertEqual(service.keys() - SERVICE, set())
+                self.assertEqual(service.get("healthcheck", {}).keys() - HEALTHCHECK, set())
+                self.assertIn("image", service)
+                for text in self.texts(service):
+                    self.assertEqual(re.findall(r"(?<!\$)\$(?![${])|\$\{(?![A-Z0-9_]+(:?[-?+][^}]*)?\})", text), [], text)
+
+    def texts(self, node):
+        if isinstance(node, str):
+            yield node
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from self.texts(child)
+
+    def test_what_a_service_names_is_there_in_each_of_its_profiles(self):
+        for name, service in self.services.items():
+            with self.subTest(service=name):
+                for other, how in service.get("depends_on", {}).items():
+                    self.assertIn(how["condition"], CONDITIONS)
+                    if how.get("required", True):
+                        self.assertLessEqual(set(service["profiles"]), set(self.services[other]["profiles"]))
+                    if how["condition"] == "service_healthy":
+                        self.assertTrue(self.services[other]["healthcheck"].get("test"))
+                for volume in service.get("volumes", []):
+                    source = volume.split(":")[0]
+                    self.assertTrue((ROOT / source).exists() if source.startswith(".") else source in self.compose["volumes"],
+                                    volume)
+                for port in service.get("ports", []):
+                    self.assertRegex(port, r"^127\.0\.0\.1:\$\{[A-Z0-9_]+:-\d+\}:\d+$")
+                if service["image"] == "weir":
+                    for argument in service["command"]:
+                        if argument.startswith("/opt/weir/"):
+                            self.assertTrue((ROOT / argument.removeprefix("/opt/weir/")).exists(), argument)
+        used = {v.split(":")[0] for s in self.services.values() for v in s.get("volumes", []) if v[0] not in "./"}
+        self.assertEqual(used, self.compose["volumes"].keys())
+
+    def test_the_profile_that_comes_up_by_itself_is_one(self):
+        chosen = re.search(r"^COMPOSE_PROFILES=(\S+)$", (ROOT / ".env").read_text(), re.M).group(1)
+        self.assertTrue(any(chosen in service["profiles"] for service in self.services.values()))
+
+
+class Dockerfile(unittest.TestCase):
+    def test_its_instructions_and_what_they_name_are_there(self):
+        text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+        stages = set()
+        for line in text.splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            instruction, rest = line.split(" ", 1)
+            self.assertIn(instruction, INSTRUCTIONS)
+            if instruction == "FROM":
+                self.assertRegex(rest, r"^debian:12\.\d+-slim( AS (\w+))?$")
+                stages.update(re.findall(r" AS (\w+)$", rest))
+            elif instruction == "COPY" and rest.startswith("--from="):
+                self.assertIn(rest.split()[0].removeprefix("--from="), stages)
+            elif instruction == "COPY":
+                for source in rest.split()[:-1]:
+                    self.assertTrue((ROOT / source).exists(), line)
+            elif "install --yes" in rest:
+                groups = re.search(r"install --yes ([a-z ]+?) *(&&|$)", rest).group(1).split()
+                subprocess.run([ROOT / "scripts/install", "--list", *groups], check=True, capture_output=True, timeout=60)
+
+
 if __name__ == "__main__":
+    if yaml is None:
+        print("SKIPPED python3-yaml is not installed (scripts/install test)")
     unittest.main(verbosity=2)
