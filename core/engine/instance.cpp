@@ -10,6 +10,7 @@
 #include "flow/settings.h"
 #include "sql/declared_record.h"
 #include "sql/engine.h"
+#include "weir/schedule.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -113,6 +114,10 @@ void* Instance::interface(const char* name) {
   if (std::string_view(name) == abi::kLanesInterface)
     return flow_definition().is_member && engine_.options().lanes ? engine_.options().lanes(flow_name_) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
+  if (std::string_view(name) == abi::kScheduleInterface) {
+    const auto& schedule = definition().schedule;
+    return schedule.every || !schedule.cron.empty() ? static_cast<abi::Context*>(this) : nullptr;
+  }
   if (std::string_view(name) == abi::kQualityInterface)
     return static_cast<abi::Quality*>(&engine_.quality().of(flow_name_, name_));
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;

@@ -81,7 +81,7 @@ std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   const bool waits = options_.lane && instance.is_source() && !lane_is_done(instance);
   if (instance.tick_at != 0 && instance.tick_at <= now && alone && !waits && !blocked(instance, nullptr))
     return Step{abi::Trigger::tick};
-  if (instance.next_scheduled > now) return std::nullopt;
+  if (instance.next_scheduled > now && !instance.finish_wanted) return std::nullopt;
   if (instance.is_source()) {
     if (instance.poll_wanted && !waits && !instance.source_ended && !sources_paused_ && !draining_ && alone &&
         !blocked(instance, nullptr))

@@ -8,6 +8,7 @@
 
 #include "clear_away.h"
 #include "weir/errors.h"
+#include "weir/schedule.h"
 
 namespace weir::file {
 
@@ -62,6 +63,7 @@ FileSource::FileSource(FileSourceSettings settings) : settings_(std::move(settin
 void FileSource::start(Context& context) {
   context_ = context;
   options_.root = root_of(settings_.path);
+  scheduled_ = is_scheduled(context);
   struct stat s{};
   if (status(settings_.path, s)) return;
   const auto message = settings_.path + " does not exist (in the directory " + absolute(".") + ")";
@@ -81,14 +83,21 @@ void FileSource::poll(Session& session) {
 void FileSource::work(Session& session) {
   clear_away(session);
   const auto interval = settings_.interval.count();
-  if (next_search_ && *next_search_ - session.now() > interval) next_search_.reset();  // the clock was set back
+  const bool set_back = next_search_ && *next_search_ - session.now() > interval;
+  if (set_back || (scheduled_ && passed_)) next_search_.reset();
   if (to_read_.empty() && (!next_search_ || session.now() >= *next_search_)) search(session);
+  passed_ = to_read_.empty();
   if (!to_read_.empty()) {
     read_some(session);
-    return session.again();
+    // What was found at its time is read to the end: it does not wait for the next time.
+    return scheduled_ ? session.tick_at(session.now()) : session.again();
   }
   if (context_.until_idle() && awaiting_.empty() && !waiting_for_age_) return session.finished();
-  session.tick_at(*next_search_);
+  if (!scheduled_) {
+    session.tick_at(*next_search_);
+  } else if (!awaiting_.empty() || waiting_for_age_) {
+    session.tick_at(session.now() + interval);
+  }
 }
 
 void FileSource::load(Session& session) {

@@ -71,6 +71,8 @@ class FileSource final : public Source {
   std::deque<std::string> to_read_;
   std::set<std::string> rotated_;  ///< renamed away while tailed: to be read to their end, and no further
   std::optional<std::int64_t> next_search_;
+  bool scheduled_ = false;  ///< the author says when to look
+  bool passed_ = false;     ///< what the last look found has been read
   bool waiting_for_age_ = false;
   bool searched_ = false;
   std::set<std::string> warned_;

@@ -56,8 +56,10 @@ const Spec<FileSourceSettings>& file_source_spec() {
                     {.help = "A longer line or record goes to `failure`.", .unit = Unit::bytes, .min = 1})
           .property("decompress", &S::decompress, {.help = "Unpack gzip and zstd. Else files are taken as they are."})
           .property("tail", &S::tail, {.help = "Go on with what is appended to the files, and follow rotation."})
-          .property("interval", &S::interval,
-                    {.help = "How often to look for new files, and for what was appended.", .above = 0})
+          .property(
+              "interval", &S::interval,
+              {.help = "How often to look for new files, and for what was appended. With a `schedule`, that says it.",
+               .above = 0})
           .property("sort", &S::sort,
                     {.help = "Which file first: by path, or the one that was written to longest ago.",
                      .choices = {"name", "mtime"}})

@@ -267,6 +267,22 @@ TEST_CASE("tail follows what is appended, and waits for the end of a line") {
   CHECK(joined(runner.take("success")) == "four\n");
 }
 
+TEST_CASE("with a schedule it looks when it is polled, reads what it finds to the end, and asks for nothing more") {
+  const TestDirectory dir;
+  dir.write("a.log", "one\n");
+  const auto large = readings(200'000);  // several sessions
+  dir.write("b.log", large);
+  Runner runner(type(), "path: " + dir.path() + "\nchunk_size: 4KiB\nemit: each\ninterval: 1s", {.scheduled = true});
+  runner.run();  // polled at its time
+  std::string got;
+  for (const auto& content : contents(runner.take("success"))) got += content + '\n';
+  CHECK((got == "one\n" + large));
+  CHECK(runner.next_tick() == 0);
+  dir.write("c.log", "three\n");
+  runner.run();
+  CHECK(contents(runner.take("success")) == List{"three"});
+}
+
 TEST_CASE("a clock that is set back does not keep it from looking") {
   const TestDirectory dir;
   const auto path = dir.write("a.log", "one\n");

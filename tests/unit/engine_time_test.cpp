@@ -102,6 +102,17 @@ TEST_CASE_FIXTURE(EngineTest,
   CHECK(collected().of("sink") == std::vector<std::string>{"6.00@12.5", "30.0@36.5", "54.0@60.5"});
 }
 
+TEST_CASE_FIXTURE(EngineTest, "a batch run does not wait for the next time of a schedule once all has flowed") {
+  FlowBuilder flow;
+  const auto seldom = [](flow::Processor& p) { p.schedule.every = std::chrono::hours(1); };
+  flow.processor("source", "Count", seldom).processor("sink", "Collect", seldom).connect("source", "success", "sink");
+  scripts()["source"].count = 3;
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(collected().of("sink") == numbers(3));
+}
+
 TEST_CASE_FIXTURE(EngineTest, "a relationship's retries wait longer each time, up to its longest pause") {
   constexpr std::int64_t kSecond = 1'000'000'000, kStart = 1'700'000'000 * kSecond;
   FlowBuilder flow;

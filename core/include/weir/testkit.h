@@ -59,6 +59,7 @@ struct Options {
   std::string name = "processor";
   std::string flow = "flow";
   abi::Lane* lane = nullptr;  ///< that it is in
+  bool scheduled = false;     ///< the flow gives it a `schedule:`
   std::string emits = {};     ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
 };
 
