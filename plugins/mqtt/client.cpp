@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr auto kStopTimeout = seconds(3);
+constexpr auto kGoodbye = std::chrono::milliseconds(500);
 constexpr auto kStable = seconds(10);         ///< a connection that held this long was a good one
 constexpr auto kRepeatTrouble = seconds(60);  ///< the same trouble is said again after this
 
@@ -87,6 +88,7 @@ void Client::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
+    stop_by_ = Clock::now() + kGoodbye;
     wanted_ = false;
     changed_.notify_all();
   }
@@ -190,9 +192,10 @@ void Client::run() {
         }
         break;
       case Phase::connecting:
-        // paho reports the end of every attempt, by its own timeout at the latest; a stop does not wait for it.
-        if (stopping_) return;
-        await(lock, forever());
+        // paho reports the end of every attempt, by its own timeout at the latest. A stop does not wait for that, or
+        // only for a moment: of a client that goes without a goodbye the broker would publish the will.
+        if (stopping_ && (!options_.connection.will || Clock::now() >= stop_by_)) return;
+        await(lock, stopping_ ? stop_by_ : forever());
         break;
       case Phase::closing:
         if (!await(lock, Clock::now() + kStopTimeout)) phase_ = Phase::down;

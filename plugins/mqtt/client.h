@@ -129,6 +129,8 @@ class Client {
   Phase phase_ = Phase::down;
   bool wanted_ = false;
   bool stopping_ = false;
+  Clock::time_point
+      stop_by_;  ///< with stopping_: an attempt under way is waited for until then, for the sake of a will
   bool session_present_ = false;
   std::size_t unanswered_ = 0;  ///< subscriptions
   std::string fatal_;

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 import urllib.request
@@ -65,6 +66,37 @@ def free_ports(count):
     return ports
 
 
+class SlowBroker:
+    """Passes on what one client and the broker say to each other, the broker's answers a while later."""
+
+    def __init__(self, broker, delay):
+        self.asked = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, args=(broker, delay), daemon=True).start()
+
+    def serve(self, broker, delay):
+        client, _ = self.listener.accept()
+        server = socket.create_connection(("127.0.0.1", broker))
+        threading.Thread(target=self.answer, args=(server, client, delay), daemon=True).start()
+        while data := client.recv(4096):
+            server.sendall(data)
+            self.asked.set()
+        server.close()
+
+    @staticmethod
+    def answer(server, client, delay):
+        try:
+            while data := server.recv(4096):
+                time.sleep(delay)
+                client.sendall(data)
+        except OSError:
+            pass  # one of them has gone
+
+    def close(self):
+        self.listener.close()
+
+
 @unittest.skipIf(find_mosquitto() is None, "mosquitto is not installed")
 class MqttTest(WeirTest):
     def setUp(self):
@@ -119,6 +151,21 @@ class MqttTest(WeirTest):
             eventually(lambda: f"gone/{client} was {client} retain 0\n" in self.wills(), f"the will of {client}")
         self.assertEqual(self.retained("gone/three"), "was three\n")
         self.assertEqual(self.retained("gone/five"), "")
+
+    def test_one_that_is_stopped_while_it_connects_says_goodbye_too(self):
+        slow = SlowBroker(self.broker, 0.2)
+        self.addCleanup(slow.close)
+        (self.folder / "op.yaml").write_text(f"""\
+flow: m
+processors:
+  in: {{type: MqttSource, url: "mqtt://127.0.0.1:{slow.port}", topic: t, will: {{topic: gone/in, payload: x}}, drop: success}}
+""")
+        self.start()
+        self.assertTrue(slow.asked.wait(PATIENCE))
+        self.stop()
+        self.publish("watched", "stopped")
+        eventually(lambda: "stopped" in self.wills(), "the watcher")
+        self.assertNotIn("gone/", self.wills())
 
     def test_properties_become_attributes_over_websockets_too(self):
         self.run_flow()
