@@ -30,7 +30,13 @@ export default defineConfig({
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   plugins: [compressed()],
   // No asset inside a data: URL, and no helper that a strict Content-Security-Policy would have to allow.
-  build: { target: 'es2020', assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
+  build: {
+    target: 'es2020',
+    assetsInlineLimit: 0,
+    cssCodeSplit: false,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
   server: { port: 5173, proxy: { '/api': weir, '/metrics': weir } },
   test: { include: ['test/**/*.test.ts'] },
 });

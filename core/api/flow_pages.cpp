@@ -86,23 +86,41 @@ Response flows(const engine::Engine& engine) {
   return json_response(flows);
 }
 
-Response flow(const engine::Engine& engine, std::string_view name) {
-  const auto snapshot = take_snapshot(engine);
-  json::object flow;
+/// With its processors and connections.
+json::object whole_flow(const Snapshot& snapshot, const flow::Flow& of) {
   json::array processors, connections;
   for (const auto& processor : snapshot.processors) {
-    const auto& definition = *processor.flow;
-    if (definition.name != name) continue;
-    flow = {{"name", definition.name}, {"description", definition.description}, {"file", definition.file}};
-    processors.push_back(full_json(processor));
+    if (processor.flow.get() == &of) processors.push_back(full_json(processor));
   }
   for (const auto& connection : snapshot.connections) {
-    if (connection.flow->name == name) connections.push_back(full_json(connection));
+    if (connection.flow.get() == &of) connections.push_back(full_json(connection));
   }
-  if (flow.empty()) return missing(fmt::format("flow '{}'", name));
-  flow["processors"] = std::move(processors);
-  flow["connections"] = std::move(connections);
-  return json_response(flow);
+  return {{"name", of.name},
+          {"description", of.description},
+          {"file", of.file},
+          {"processors", std::move(processors)},
+          {"connections", std::move(connections)}};
+}
+
+/// All of them, for a page that begins: one answer instead of one after the other.
+Response whole_flows(const engine::Engine& engine) {
+  const auto snapshot = take_snapshot(engine);
+  json::array flows;
+  const flow::Flow* last = nullptr;
+  for (const auto& processor : snapshot.processors) {
+    if (processor.flow.get() == last) continue;
+    last = processor.flow.get();
+    flows.push_back(whole_flow(snapshot, *last));
+  }
+  return json_response(flows);
+}
+
+Response flow(const engine::Engine& engine, std::string_view name) {
+  const auto snapshot = take_snapshot(engine);
+  for (const auto& processor : snapshot.processors) {
+    if (processor.flow->name == name) return json_response(whole_flow(snapshot, *processor.flow));
+  }
+  return missing(fmt::format("flow '{}'", name));
 }
 
 Response processor(const engine::Engine& engine, std::string_view flow, std::string_view name) {
@@ -156,7 +174,14 @@ void add_flow_pages(Router& router, engine::Engine& engine, const std::string& v
   const auto started = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   router.get("/status", "Whether Weir works, and its epochs",
              [&engine, version, started](Call&) { return status(engine, version, started); });
-  router.get("/flows", "The flows", [&engine](Call&) { return flows(engine); });
+  router.get(
+      "/flows", "The flows; with parts=true each with its processors and connections",
+      [&engine](Call& call) {
+        const auto parts = call.query.text("parts").value_or("false");
+        if (parts != "true" && parts != "false") throw Refused(400, "'parts' is true or false");
+        return parts == "true" ? whole_flows(engine) : flows(engine);
+      },
+      "parts");
   router.get("/flows/{flow}", "A flow, with its processors and connections",
              [&engine](Call& call) { return flow(engine, call.at[0]); });
   router.get("/flows/{flow}/processors/{processor}", "A processor, with its settings and own metrics",

@@ -34,6 +34,7 @@ constexpr Parameter kParameters[] = {
     {"length", "integer", "So many bytes of content"},
     {"limit", "integer", "At most so many"},
     {"offset", "integer", "From this byte of the content on"},
+    {"parts", "string", "true: each with its processors and connections"},
     {"preview", "integer", "So many bytes of content are shown"},
     {"processor", "string", "A processor: flow/name"},
     {"rate", "integer", "FlowFiles a second, at most"},

@@ -334,6 +334,10 @@ TEST_CASE_FIXTURE(Fresh, "a flow is shown with its processors, what they did, an
   REQUIRE(flows.size() == 1);
   CHECK(flows[0].at("records_in") == 10);
   CHECK(flows[0].at("processors").at("running") == 3);
+  const auto whole = boost::json::parse(s.get("/api/v1/flows?parts=true").body).as_array();
+  REQUIRE(whole.size() == 1);
+  CHECK(whole[0] == boost::json::parse(s.get("/api/v1/flows/test").body));
+  CHECK(s.get("/api/v1/flows?parts=some").status == 400);
   const auto status = boost::json::parse(s.get("/api/v1/status").body).as_object();
   CHECK(status.at("ready") == false);  // act cannot go on
   CHECK(std::string(status.at("problem").as_string()).find("test/act") != std::string::npos);

@@ -117,6 +117,63 @@ processors:
   }
 });
 
+it('what passes, what a processor remembers, what failed, and who did what about it', async () => {
+  const site = await weir(`
+flow: desk
+defaults: {failure: dead}
+processors:
+  make: {type: GenerateFlowFile, rate: 20/s, content: '{"n": $(seq)}', to: pick}
+  bad: {type: GenerateFlowFile, count: 3, content: 'no record <b>x</b>', to: pick}
+  pick: {type: Filter, where: "n % 2 = 0", to: {matched: end}, drop: unmatched}
+  end: {type: Discard}
+  dead: {type: Discard, enabled: false}
+`);
+  try {
+    const { page, complaints } = await open(browser, `${site.url}/#/flow/desk/connection/make/success/pick`);
+    const go = (hash: string) => page.evaluate(to => (location.hash = to), hash);
+    await page.getByRole('button', { name: 'Watch' }).click();
+    const passing = page.getByLabel('Sample of what passes');
+    await passing.locator('li').nth(1).waitFor({ timeout: 60_000 });
+    await passing.getByRole('button').first().click();
+    await passing.locator('.opened pre', { hasText: '"n"' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Stop watching' }).click();
+    expect(await passing.locator('.opened').count()).toBe(1);
+
+    await go('#/flow/desk/processor/make');
+    await page.getByRole('button', { name: /show its entr/ }).click();
+    await page.locator('.state-entries dd').first().waitFor({ timeout: 60_000 });
+    expect(await page.getByRole('button', { name: 'Clear…' }).isDisabled()).toBe(true);
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.locator('.panel .chip', { hasText: 'stopped' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Clear…' }).click();
+    expect(await axe(page)).toEqual([]);
+    await page.getByRole('dialog').getByRole('button', { name: 'Clear' }).click();
+    await page.getByRole('status').filter({ hasText: 'cleared' }).waitFor({ timeout: 60_000 });
+
+    await go('#/');
+    await page.locator('.strip', { hasText: 'Dead letters' }).getByRole('link', { name: '3' }).click();
+    await page.getByRole('heading', { name: 'From pick' }).waitFor();
+    await page.locator('.flowfiles .reason').nth(2).waitFor();
+    await page.locator('.flowfiles .row').first().click();
+    await page.locator('.opened pre', { hasText: '<b>x</b>' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Send back' }).click();
+    await page.getByRole('status').filter({ hasText: '3 FlowFiles sent back' }).waitFor({ timeout: 60_000 });
+
+    await go('#/bulletins');
+    await page.getByRole('link', { name: 'Who changed what' }).click();
+    const log = page.getByLabel('Audit log');
+    for (const action of ['redrive', 'state/clear', 'stop'])
+      await log.locator('tr', { hasText: action }).filter({ hasText: 'done' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
 /** A tree of processors, each with a queue and a path for its failures. */
 function large(processors: number): string {
   const lines = [
@@ -144,7 +201,7 @@ it('200 processors that change every second leave the page smooth', async () => 
     await page.locator('.node').nth(199).waitFor({ timeout: 60_000 });
     await until(async () => (await page.locator('.edge.moving').count()) > 150, 60);
     const session = await page.context().newCDPSession(page);
-    await session.send('Performance.enable');
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' }); // its CPU time, whatever else runs here
     const work = async () => {
       const { metrics } = await session.send('Performance.getMetrics');
       return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN;
@@ -174,7 +231,8 @@ it('200 processors that change every second leave the page smooth', async () => 
       `200 processors: ${(frames.count / seconds).toFixed(0)} frames/s, the longest took ${frames.longest.toFixed(0)} ms; ` +
         `the page's thread works ${(busy * 1000).toFixed(0)} ms a second`,
     );
-    expect(frames.count / seconds).toBeGreaterThan(10); // 60 on an idle machine
+    expect(frames.count / seconds).toBeGreaterThan(20); // 59 or 60, also beside other work
+    expect(busy).toBeLessThan(0.3); // about 0.1: what is left is what keeps it smooth
     expect(complaints).toEqual([]);
     await page.close();
   } finally {

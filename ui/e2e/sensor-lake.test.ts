@@ -37,7 +37,7 @@ describe('the sensor lake', () => {
     await page.close();
   });
 
-  it('weighs less than 150 KB, and is seen at once', async () => {
+  it('weighs less than 150 KB, is seen at once, and asks for all it needs while its script is on the way', async () => {
     const page = await browser.newPage();
     const session = await page.context().newCDPSession(page);
     await session.send('Network.enable');
@@ -47,19 +47,48 @@ describe('the sensor lake', () => {
     session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
       if (!(urls.get(requestId) ?? '').includes('/api/')) files += encodedDataLength;
     });
+    await page.addInitScript(() => {
+      const drawn = new MutationObserver(() => {
+        if (document.querySelector('.node') === null) return;
+        drawn.disconnect();
+        requestAnimationFrame(() => setTimeout(() => performance.mark('drawn')));
+      });
+      drawn.observe(document, { childList: true, subtree: true });
+    });
     await page.goto(lake.url);
     await node(page, 'readings').waitFor();
-    const seen = await page.evaluate(() => {
-      const paint = performance.getEntriesByName('first-contentful-paint')[0];
-      return { paint: paint?.startTime ?? NaN, node: performance.now() };
-    });
-    console.log(
-      `page weight ${(files / 1024).toFixed(1)} KiB compressed; first paint after ${seen.paint.toFixed(0)} ms, ` +
-        `the flow seen before ${seen.node.toFixed(0)} ms`,
+    const seen = await until(
+      () =>
+        page.evaluate(() => {
+          const paint = performance.getEntriesByName('first-contentful-paint')[0];
+          const drawn = performance.getEntriesByName('drawn')[0];
+          if (paint === undefined || drawn === undefined) return null;
+          const loaded = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+          const script = loaded.find(({ name }) => name.endsWith('.js'));
+          return {
+            paint: paint.startTime,
+            drawn: drawn.startTime,
+            scripts: loaded.filter(({ name, startTime }) => name.endsWith('.js') && startTime < drawn.startTime).length,
+            late: loaded
+              .filter(({ name, startTime }) => name.includes('/api/') && startTime > (script?.responseEnd ?? 0))
+              .filter(({ name, startTime }) => startTime < drawn.startTime && !name.includes('/events'))
+              .map(({ name }) => name),
+          };
+        }),
+      30,
     );
+    console.log(
+      `page weight ${(files / 1024).toFixed(1)} KiB compressed for the first view; ` +
+        `the flow drawn after ${seen.drawn.toFixed(0)} ms, on the screen after ${seen.paint.toFixed(0)} ms`,
+    );
+    // What is promised is 300 ms, which a busy machine does not keep; but what keeps it can be seen on any: one script,
+    // and no question that is asked only when the script runs.
+    expect(seen).toMatchObject({ scripts: 1, late: [] });
     expect(files).toBeGreaterThan(10_000);
+    expect(files).toBeLessThan(75_000);
+    expect(seen.drawn).toBeLessThan(3000);
+    await until(() => Promise.resolve(files > 80_000), 30); // the other views come when nothing else is to be done
     expect(files).toBeLessThan(150_000);
-    expect(seen.paint).toBeLessThan(3000); // what is promised is 300 ms; a test's machine may be busy
     await page.close();
   });
 

@@ -31,7 +31,8 @@ function storedTheme(): Theme {
 }
 export const theme = signal<Theme>(storedTheme());
 
-export function start(): void {
+/** Ends when there is something to show. */
+export function start(): Promise<void> {
   window.addEventListener('hashchange', () => (route.value = parseRoute(location.hash)));
   setInterval(() => (now.value = Date.now()), 1000);
   effect(() => {
@@ -44,5 +45,5 @@ export function start(): void {
       // Then it holds for this visit.
     }
   });
-  live.start();
+  return live.start();
 }

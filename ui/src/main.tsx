@@ -6,8 +6,23 @@ import './styles/panel.css';
 import './styles/pages.css';
 import './styles/edit.css';
 import { start } from './app';
+import { loadAll } from './parts/lazily';
 import { Shell } from './views/shell';
 
-start();
+/** A Weir that answers at once is drawn once, with the flow; of another the frame is seen meanwhile. In ms. */
+const PATIENCE = 100;
+/** By then the first view is on the screen. */
+const LATER = 1000;
+
 const root = document.getElementById('app');
-if (root !== null) render(<Shell />, root);
+let drawn = false;
+function draw(): void {
+  if (drawn || root === null) return;
+  drawn = true;
+  render(<Shell />, root);
+  // What was not needed for the first view, so that it is there when it is: also if Weir is then not.
+  setTimeout(() => requestIdleCallback(() => void loadAll(), { timeout: 3000 }), LATER);
+}
+
+setTimeout(draw, PATIENCE);
+void start().then(draw);

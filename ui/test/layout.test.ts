@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { betterDirection, layoutGraph, neighbour, NODE_HEIGHT, NODE_WIDTH, type LayoutEdge } from '../src/model/layout';
+import {
+  betterDirection,
+  extent,
+  layoutGraph,
+  neighbour,
+  NODE_HEIGHT,
+  NODE_WIDTH,
+  type LayoutEdge,
+} from '../src/model/layout';
 
 function edges(...pairs: string[]): LayoutEdge[] {
   return pairs.map(pair => {
@@ -56,6 +64,36 @@ describe('the layout', () => {
     const chain = edges('a b', 'b c', 'c d', 'd e');
     expect(betterDirection(nodes, chain, { width: 1600, height: 400 }).direction).toBe('right');
     expect(betterDirection(nodes, chain, { width: 400, height: 900 }).direction).toBe('down');
+  });
+
+  it('is estimated well enough that a direction which is not tried would not have been much larger', () => {
+    let seed = 1;
+    const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
+    for (let graph = 0; graph < 15; ++graph) {
+      const nodes = Array.from({ length: 2 + random(24) }, (_, i) => `n${i}`);
+      const some = nodes.slice(1).flatMap((node, i) => {
+        const from = `n${Math.max(0, i - random(graph % 2 === 0 ? 3 : 12))}`;
+        return edges(`${from} ${node}`, ...(random(4) === 0 ? [`n${random(i + 1)} ${node} x`] : []));
+      });
+      for (const window of [
+        { width: 1440, height: 740 },
+        { width: 390, height: 640 },
+      ]) {
+        const scale = (layout: { width: number; height: number }) =>
+          Math.min(1, window.width / layout.width, window.height / layout.height);
+        const best = Math.max(...(['right', 'down'] as const).map(way => scale(layoutGraph(nodes, some, way))));
+        expect(scale(betterDirection(nodes, some, window)) / best).toBeGreaterThan(0.85);
+      }
+    }
+  });
+
+  it('knows how long and how wide a graph is, loops and failures aside', () => {
+    expect(extent(['a', 'b', 'c'], edges('a b', 'b c', 'c a'))).toEqual({ ranks: 3, widest: 1 });
+    expect(extent(['a', 'b', 'c', 'd'], edges('a b', 'a c', 'b d', 'c d', 'a d failure'))).toEqual({
+      ranks: 3,
+      widest: 2,
+    });
+    expect(extent([], [])).toEqual({ ranks: 1, widest: 1 });
   });
 
   it('takes less than a second for 200 processors', () => {

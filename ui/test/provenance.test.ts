@@ -1,6 +1,6 @@
 import { describe as about, expect, it } from 'vitest';
 import { withGaps } from '../src/model/gaps';
-import { hexDump } from '../src/model/hex';
+import { escaped, hexDump } from '../src/model/hex';
 import { describe, nameOf, parseName, sequences, size } from '../src/model/intervals';
 import { collapse, layoutLineage, origins } from '../src/model/lineage';
 import { formatRoute, parseRoute, toLineage, toProvenance } from '../src/model/route';
@@ -41,6 +41,7 @@ about('content that is no text', () => {
     expect(lines[0]).toBe('000000  00 3c 69 6d 67 3e ff 78 78 78 78 78 78 78 78 78  .<img>.xxxxxxxxx');
     expect(lines[1]?.trimEnd()).toMatch(/^000010 {2}78 78 78 +xxx$/);
     expect(hexDump('')).toBe('');
+    expect(escaped('a\x00<b>\xff\\')).toBe('a\\x00<b>\\xff\\\\');
   });
 });
 

@@ -9,6 +9,8 @@ describe('an address', () => {
     '#/flow/a/processor/b',
     '#/flow/a/connection/b/success/c',
     '#/bulletins',
+    '#/audit',
+    '#/flow/a/dead-letters',
   ])('leads back to where it was taken: %s', hash => expect(formatRoute(parseRoute(hash))).toBe(hash));
 
   it('holds any name', () => {

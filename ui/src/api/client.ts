@@ -34,7 +34,8 @@ async function answer<T>(response: Response): Promise<T> {
 const TIMEOUT = 10_000;
 
 export async function get<T>(where: string, timeout: number = TIMEOUT): Promise<T> {
-  return answer(await fetch(ROOT + where, { cache: 'no-store', signal: AbortSignal.timeout(timeout) }));
+  // Weir itself says that nothing of this is to be stored; said here, it would be asked twice what index.html preloads.
+  return answer(await fetch(ROOT + where, { signal: AbortSignal.timeout(timeout) }));
 }
 
 export async function post<T>(where: string, body: object = {}, timeout: number = TIMEOUT): Promise<T> {

@@ -1,9 +1,10 @@
 // Keeps a store at the present: by server-sent events, and by asking every second where there are none.
-import { ApiError, get, path, ROOT } from './client';
+import { ApiError, get, ROOT } from './client';
 import type { Store } from '../model/store';
-import type { Bulletin, Flow, FlowSummary, LiveUpdate, ServerStatus, Session } from '../model/types';
+import type { Bulletin, Flow, LiveUpdate, ServerStatus, Session } from '../model/types';
 
 const EVERY = 1000;
+const LATEST = '/bulletins?limit=200';
 /** After failures in a row, in ms. */
 const RETRIES = [500, 1000, 2000, 3000];
 
@@ -19,8 +20,9 @@ export class Live {
 
   constructor(private readonly store: Store) {}
 
-  start(): void {
-    void this.read();
+  /** Ends when the first answers are there, whatever they are. */
+  async start(): Promise<void> {
+    const first = this.read();
     // What does not change is not sent: without this, the last rate before a pause would stay for ever.
     setInterval(() => {
       const now = Date.now();
@@ -30,6 +32,7 @@ export class Live {
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.events === null) this.again(0);
     });
+    await first;
   }
 
   /** Someone else is at the page now, or no one: what was known of him is forgotten. */
@@ -54,18 +57,20 @@ export class Live {
     if (this.reading) return;
     this.reading = true;
     try {
-      const [status, names, session] = await Promise.all([
+      const after = this.store.lastBulletin;
+      // All at once; index.html has asked for the first ones before this script was there.
+      const [status, flows, session, news] = await Promise.all([
         get<ServerStatus>('/status'),
-        get<FlowSummary[]>('/flows'),
+        get<Flow[]>('/flows?parts=true'),
         this.session(),
+        get<Bulletin[]>(after === 0 ? LATEST : `/bulletins?after=${after}`),
       ]);
       this.store.session.value = session;
       const started = status.started ?? status.store;
-      if (this.started !== '' && this.started !== started) this.store.forget();
+      const restarted = this.started !== '' && this.started !== started;
+      if (restarted) this.store.forget();
       this.started = started;
-      const flows = await Promise.all(names.map(flow => get<Flow>(path('flows', flow.name))));
-      const after = this.store.lastBulletin;
-      const bulletins = await get<Bulletin[]>(after === 0 ? '/bulletins?limit=200' : `/bulletins?after=${after}`);
+      const bulletins = restarted ? await get<Bulletin[]>(LATEST) : news;
       this.store.status.value = status;
       this.store.setFlows(flows);
       this.store.addBulletins(bulletins);

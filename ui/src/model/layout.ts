@@ -40,12 +40,15 @@ export const NODE_HEIGHT = 66;
 /** Between processors that follow one another: wide enough for the names of relationships. */
 const RANK_GAP_RIGHT = 76;
 const RANK_GAP_DOWN = 40;
+/** Beside one another. */
+const NODE_GAP_RIGHT = 24;
+const NODE_GAP_DOWN = 30;
 
 export function layoutGraph(nodes: readonly string[], edges: readonly LayoutEdge[], direction: Direction): Layout {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({
     rankdir: direction === 'right' ? 'LR' : 'TB',
-    nodesep: direction === 'right' ? 24 : 30,
+    nodesep: direction === 'right' ? NODE_GAP_RIGHT : NODE_GAP_DOWN,
     edgesep: 14,
     ranksep: direction === 'right' ? RANK_GAP_RIGHT : RANK_GAP_DOWN,
     marginx: 4,
@@ -114,12 +117,59 @@ export function betterDirection(
   edges: readonly LayoutEdge[],
   window: { width: number; height: number },
 ): Layout {
-  // Twice the work is not worth it for large graphs, which fit nowhere.
+  // Twice the work is not worth it for large graphs, which fit nowhere,
   if (nodes.length > 60) return layoutGraph(nodes, edges, window.width >= window.height ? 'right' : 'down');
+  // nor where one direction is plainly better: a layout takes a tenth of the time until the flow is first seen.
+  const { ranks, widest } = extent(nodes, edges);
+  const estimate = {
+    right: Math.min(
+      window.width / (ranks * (NODE_WIDTH + RANK_GAP_RIGHT)),
+      window.height / (widest * (NODE_HEIGHT + NODE_GAP_RIGHT)),
+    ),
+    down: Math.min(
+      window.width / (widest * (NODE_WIDTH + NODE_GAP_DOWN)),
+      window.height / (ranks * (NODE_HEIGHT + RANK_GAP_DOWN)),
+    ),
+  };
+  if (estimate.right > PLAINLY * estimate.down) return layoutGraph(nodes, edges, 'right');
+  if (estimate.down > PLAINLY * estimate.right) return layoutGraph(nodes, edges, 'down');
   const right = layoutGraph(nodes, edges, 'right');
   const down = layoutGraph(nodes, edges, 'down');
   const scale = (layout: Layout) => Math.min(window.width / layout.width, window.height / layout.height);
   return scale(right) >= scale(down) * 0.95 ? right : down;
+}
+
+/** How much larger a graph must promise to be in one direction for the other not to be tried. */
+const PLAINLY = 1.25;
+
+/** How many processors follow one another at most, and how many stand beside one another: roughly as dagre will. */
+export function extent(nodes: readonly string[], edges: readonly LayoutEdge[]): { ranks: number; widest: number } {
+  const followers = new Map<string, string[]>();
+  for (const { from, to } of edgesThatPlace(edges)) followers.set(from, [...(followers.get(from) ?? []), to]);
+  // Depth first, so that an edge back to what is under way closes a loop, which has no ranks.
+  const order: string[] = [];
+  const seen = new Map<string, 'under way' | 'done'>();
+  const back = new Set<string>();
+  const visit = (node: string) => {
+    seen.set(node, 'under way');
+    for (const next of followers.get(node) ?? []) {
+      if (!seen.has(next)) visit(next);
+      else if (seen.get(next) === 'under way') back.add(JSON.stringify([node, next]));
+    }
+    seen.set(node, 'done');
+    order.push(node);
+  };
+  for (const node of nodes) if (!seen.has(node)) visit(node);
+  const rank = new Map<string, number>();
+  const size: number[] = [];
+  for (const node of order.reverse()) {
+    const mine = rank.get(node) ?? 0;
+    size[mine] = (size[mine] ?? 0) + 1;
+    for (const next of followers.get(node) ?? []) {
+      if (!back.has(JSON.stringify([node, next]))) rank.set(next, Math.max(rank.get(next) ?? 0, mine + 1));
+    }
+  }
+  return { ranks: Math.max(1, size.length), widest: Math.max(1, ...size.map(count => count ?? 0)) };
 }
 
 const at = (value: number) => Math.round(value * 10) / 10;

@@ -6,7 +6,9 @@ export type Selection =
 export type Route =
   | { view: 'flow'; flow: string | null; selection: Selection | null }
   | { view: 'edit'; flow: string }
+  | { view: 'dead-letters'; flow: string }
   | { view: 'bulletins' }
+  | { view: 'audit' }
   | { view: 'provenance'; search: string }
   | { view: 'quality'; search: string }
   | { view: 'data' }
@@ -34,7 +36,7 @@ export function parseRoute(hash: string): Route {
     .map(decode);
   const [view, flow, kind, ...rest] = parts;
   if (view === undefined) return HOME;
-  if (view === 'bulletins' && parts.length === 1) return { view };
+  if ((view === 'bulletins' || view === 'audit') && parts.length === 1) return { view };
   if (view === 'provenance' && parts.length === 1) return { view, search };
   if (view === 'quality' && parts.length === 1) return { view, search };
   if (view === 'data' && parts.length === 1) return { view };
@@ -44,7 +46,7 @@ export function parseRoute(hash: string): Route {
   if (view === 'flow') {
     if (flow === undefined) return HOME;
     if (kind === undefined) return { view, flow, selection: null };
-    if (kind === 'edit' && rest.length === 0) return { view: 'edit', flow };
+    if ((kind === 'edit' || kind === 'dead-letters') && rest.length === 0) return { view: kind, flow };
     const [a, b, c] = rest;
     if (kind === 'processor' && a !== undefined && rest.length === 1)
       return { view, flow, selection: { kind, name: a } };
@@ -57,9 +59,11 @@ export function parseRoute(hash: string): Route {
 export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'bulletins':
-      return '#/bulletins';
+    case 'audit':
+      return `#/${route.view}`;
     case 'edit':
-      return `#/flow/${encodeURIComponent(route.flow)}/edit`;
+    case 'dead-letters':
+      return `#/flow/${encodeURIComponent(route.flow)}/${route.view}`;
     case 'provenance':
       return '#/provenance' + (route.search === '' ? '' : `?${route.search}`);
     case 'quality':

@@ -144,6 +144,44 @@ export interface QueuedFlowFile {
   preview?: Bytes;
 }
 
+export interface StateListing {
+  entries: { key: Bytes; value: Bytes; size: number }[];
+  total: number;
+  more: boolean;
+  next_after: string | null;
+}
+
+/** Waits on a `failure` connection. */
+export interface DeadLetter extends QueuedFlowFile {
+  connection: string;
+  /** It is known where it failed. */
+  redrivable: boolean;
+  error: Record<'kind' | 'processor' | 'message' | 'time' | 'connection', string | null>;
+}
+
+export interface DeadLetters {
+  connections: { id: string; queued: number; held: number; consumer: string }[];
+  flowfiles: DeadLetter[];
+  more: boolean;
+}
+
+export interface AuditEntry {
+  id: number;
+  time: string;
+  /** A token's name; empty: nobody who is known. */
+  who: string;
+  role: string;
+  from: string;
+  action: string;
+  on: string;
+  with?: Record<string, number | boolean>;
+  outcome: 'done' | 'refused' | 'failed';
+  status: number;
+  why?: string;
+  /** Lines of strangers before this one that were not kept. */
+  passed_over?: number;
+}
+
 export interface QueueListing {
   connection: string;
   flowfiles: QueuedFlowFile[];

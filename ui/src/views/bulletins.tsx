@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { now, store } from '../app';
 import { ago, clock } from '../model/format';
-import { toProcessor } from '../model/route';
+import { formatRoute, toProcessor } from '../model/route';
 import type { Bulletin } from '../model/types';
 
 const LEVELS = ['error', 'warning', 'info'] as const;
@@ -16,6 +16,11 @@ export function BulletinsView() {
     <section class="page">
       <header class="page-head">
         <h1>Bulletins</h1>
+        {store.session.value?.role === 'operator' && (
+          <a class="aside" href={formatRoute({ view: 'audit' })}>
+            Who changed what
+          </a>
+        )}
         <div class="segments" role="group" aria-label="Show">
           {LEVELS.map(one => (
             <button key={one} aria-pressed={level === one} onClick={() => setLevel(one)}>

@@ -6,6 +6,7 @@ import { Fact, Meter } from '../parts/facts';
 import { Icon } from '../parts/icon';
 import { ConnectionHistory } from './history';
 import { Queue } from './queue';
+import { Tap } from './tap';
 
 export function ConnectionPanel({ flow, connection }: { flow: FlowModel; connection: ConnectionModel }) {
   connection.version.value;
@@ -35,7 +36,12 @@ export function ConnectionPanel({ flow, connection }: { flow: FlowModel; connect
           </p>
         )}
         <Numbers connection={connection} />
-        {store.session.value !== null && <Queue connection={connection} />}
+        {store.session.value !== null && (
+          <>
+            <Queue connection={connection} />
+            <Tap connection={connection} />
+          </>
+        )}
         <ConnectionHistory connection={connection} />
       </div>
     </aside>

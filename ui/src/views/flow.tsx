@@ -5,9 +5,11 @@ import { bytes, count, duration, percent, plural, rate } from '../model/format';
 import { formatRoute, toConnection, type Selection } from '../model/route';
 import type { FlowModel } from '../model/store';
 import { Icon } from '../parts/icon';
-import { ConnectionPanel } from './connection-panel';
+import { lazily } from '../parts/lazily';
 import { Graph } from './graph';
-import { ProcessorPanel } from './processor-panel';
+
+const ProcessorPanel = lazily(async () => (await import('./panels')).ProcessorPanel);
+const ConnectionPanel = lazily(async () => (await import('./panels')).ConnectionPanel);
 
 export function FlowView({ name, selection }: { name: string | null; selection: Selection | null }) {
   const flow = store.flow(name);
@@ -140,6 +142,7 @@ function Strip({ flow }: { flow: FlowModel }) {
           {count(sums.errors)} <small>since start</small>
         </dd>
       </div>
+      {store.session.value !== null && <DeadLettersFact flow={flow} />}
       {store.session.value?.role === 'operator' && (
         <div>
           <dt>Its file</dt>
@@ -156,6 +159,23 @@ function Strip({ flow }: { flow: FlowModel }) {
         </dd>
       </div>
     </dl>
+  );
+}
+
+/** What failed and waits where it can be sent back: before a processor that is stopped. */
+function DeadLettersFact({ flow }: { flow: FlowModel }) {
+  let waiting = 0;
+  for (const { failure, info, state } of flow.connections) {
+    if (failure && flow.byName.get(info.to)?.state.value.status === 'stopped') waiting += state.value.queued;
+  }
+  if (waiting === 0) return null;
+  return (
+    <div>
+      <dt>Dead letters</dt>
+      <dd class="warn">
+        <a href={formatRoute({ view: 'dead-letters', flow: flow.name })}>{count(waiting)}</a> <small>wait</small>
+      </dd>
+    </div>
   );
 }
 

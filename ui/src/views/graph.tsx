@@ -17,6 +17,8 @@ import { Navigation } from './graph-navigation';
 const chosenDirection = signal<Direction | null>(null);
 
 const PANEL = 420;
+/** What stands above the graph, about. */
+const ABOVE = 150;
 /** The scale at which a card can be read on a phone. */
 const NEAR = 0.75;
 const STEPS: Record<string, Step> = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
@@ -44,15 +46,15 @@ function shapeOf(flow: FlowModel) {
 export function Graph({ flow, selection }: { flow: FlowModel; selection: Selection | null }) {
   const stage = useRef<HTMLDivElement>(null);
   const layer = useRef<HTMLDivElement>(null);
-  const [size, setSize] = useState<Size | null>(null);
+  // At first as large as the window has room for: drawn at once, it is laid out by the browser once and not twice.
+  const [size, setSize] = useState<Size>(() => ({ width: window.innerWidth, height: window.innerHeight - ABOVE }));
   const [hovered, setHovered] = useState<string | null>(null);
   const navigation = useMemo(() => new Navigation(), []);
   const direction = chosenDirection.value;
 
   // A new layout for a new shape of the window only where that changes which direction is better: it moves everything.
-  const shape = size === null ? null : size.width / size.height > 1.1 ? 'wide' : 'tall';
-  const layout = useMemo<Layout | null>(() => {
-    if (size === null) return null;
+  const shape = size.width / size.height > 1.1 ? 'wide' : 'tall';
+  const layout = useMemo<Layout>(() => {
     const { nodes, edges } = shapeOf(flow);
     return direction === null ? betterDirection(nodes, edges, size) : layoutGraph(nodes, edges, direction);
   }, [flow, direction, shape]);
@@ -72,13 +74,11 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
     return navigation.attach(stage.current, layer.current);
   }, []);
 
-  const whole = (): Viewport | null =>
-    layout === null || size === null ? null : fit(layout, size, margins(size, selection !== null && size.width >= 700));
+  const whole = (): Viewport => fit(layout, size, margins(size, selection !== null && size.width >= 700));
 
   const laidOut = useRef<Layout | null>(null);
   useLayoutEffect(() => {
     const view = whole();
-    if (view === null) return;
     const fresh = laidOut.current !== layout;
     laidOut.current = layout;
     if (fresh || navigation.untouched) navigation.show(view, { touched: false, smooth: false });
@@ -87,8 +87,8 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
   // What is chosen comes into sight.
   const chosen = selection?.kind === 'processor' ? selection.name : null;
   useEffect(() => {
-    const at = chosen === null ? undefined : layout?.nodes.get(chosen);
-    if (at === undefined || size === null) return;
+    const at = chosen === null ? undefined : layout.nodes.get(chosen);
+    if (at === undefined) return;
     const box = { ...at, width: NODE_WIDTH, height: NODE_HEIGHT };
     let view = navigation.view;
     // On a phone the whole flow is small: what is chosen comes nearer.
@@ -102,11 +102,10 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
   }, [chosen, layout]);
 
   const turn = () => {
-    if (layout !== null) chosenDirection.value = layout.direction === 'right' ? 'down' : 'right';
+    chosenDirection.value = layout.direction === 'right' ? 'down' : 'right';
   };
   const showWhole = () => {
-    const view = whole();
-    if (view !== null) navigation.show(view, { touched: false, smooth: true });
+    navigation.show(whole(), { touched: false, smooth: true });
   };
 
   useEffect(() => {
@@ -118,7 +117,7 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
       if (event.key === 'Escape' && selection !== null) {
         navigate(flowRoute(flow.name));
         focusNode(stage.current, chosen);
-      } else if (step !== undefined && !inPanel && layout !== null) {
+      } else if (step !== undefined && !inPanel) {
         const from = chosen ?? focusedNode() ?? flow.processors[0]?.name ?? '';
         const to = chosen === null && focusedNode() === null ? from : neighbour(layout, from, step);
         if (to === null) return;
@@ -145,43 +144,39 @@ export function Graph({ flow, selection }: { flow: FlowModel; selection: Selecti
     <>
       <div class="canvas" ref={stage} role="region" aria-label={`Graph of ${flow.name}`}>
         <div class={`layer ${lit === null ? '' : 'lit'}`} ref={layer}>
-          {layout !== null && (
-            <>
-              <svg class="edges" width={layout.width} height={layout.height} aria-hidden="true">
-                {flow.connections.map(connection => {
-                  const shape = layout.edges.get(connection.id);
-                  const { from, to } = connection.info;
-                  return (
-                    shape !== undefined && (
-                      <Edge
-                        key={connection.id}
-                        connection={connection}
-                        shape={shape}
-                        chosen={connection.id === chosenEdge}
-                        lit={lit === from || lit === to}
-                      />
-                    )
-                  );
-                })}
-              </svg>
-              {flow.processors.map(processor => {
-                const point = layout.nodes.get(processor.name);
-                return (
-                  point !== undefined && (
-                    <Node
-                      key={processor.name}
-                      processor={processor}
-                      x={point.x}
-                      y={point.y}
-                      chosen={processor.name === chosen}
-                      reachable={processor.name === first}
-                      onHover={setHovered}
-                    />
-                  )
-                );
-              })}
-            </>
-          )}
+          <svg class="edges" width={layout.width} height={layout.height} aria-hidden="true">
+            {flow.connections.map(connection => {
+              const shape = layout.edges.get(connection.id);
+              const { from, to } = connection.info;
+              return (
+                shape !== undefined && (
+                  <Edge
+                    key={connection.id}
+                    connection={connection}
+                    shape={shape}
+                    chosen={connection.id === chosenEdge}
+                    lit={lit === from || lit === to}
+                  />
+                )
+              );
+            })}
+          </svg>
+          {flow.processors.map(processor => {
+            const point = layout.nodes.get(processor.name);
+            return (
+              point !== undefined && (
+                <Node
+                  key={processor.name}
+                  processor={processor}
+                  x={point.x}
+                  y={point.y}
+                  chosen={processor.name === chosen}
+                  reachable={processor.name === first}
+                  onHover={setHovered}
+                />
+              )
+            );
+          })}
         </div>
       </div>
       <div class="zoom" role="group" aria-label="Zoom">

@@ -12,6 +12,7 @@ import { usePolled } from '../parts/use-polled';
 import { BulletinItem } from './bulletins';
 import { Controls } from './controls';
 import { ProcessorHistory } from './history';
+import { State } from './state';
 
 const REFRESH = 3000;
 
@@ -71,6 +72,7 @@ export function ProcessorPanel({ flow, processor }: { flow: FlowModel; processor
             <p class="quiet">Reading…</p>
           )}
         </Section>
+        {store.session.value !== null && <State processor={processor} />}
         {detail.data !== null && <OwnMetrics metrics={detail.data.metrics} />}
         {detail.data !== null && Object.keys(detail.data.labels).length > 0 && (
           <Section title="Labels">

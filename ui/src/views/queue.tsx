@@ -2,14 +2,14 @@
 import { useState } from 'preact/hooks';
 import { store } from '../app';
 import { path, post, ROOT } from '../api/client';
-import { bytes, count, duration, plural } from '../model/format';
-import { toLineage } from '../model/route';
+import { bytes, count, plural } from '../model/format';
 import type { ConnectionModel } from '../model/store';
-import type { QueuedFlowFile, QueueListing } from '../model/types';
-import { Attributes, Content } from '../parts/bytes';
+import type { QueueListing } from '../model/types';
 import { Dialog } from '../parts/dialog';
 import { Section } from '../parts/facts';
+import { FlowFileRow } from '../parts/flowfile-row';
 import { Icon } from '../parts/icon';
+import { Redrive } from '../parts/redrive';
 import { useAction } from '../parts/use-action';
 import { usePolled } from '../parts/use-polled';
 
@@ -40,12 +40,16 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
       ) : (
         <ul class="flowfiles">
           {list.flowfiles.map(item => (
-            <Item
+            <FlowFileRow
               key={item.sequence}
               item={item}
-              where={where}
               opened={opened === item.sequence}
               onToggle={() => setOpened(opened === item.sequence ? null : item.sequence)}
+              links={
+                <a href={`${ROOT}${where}/flowfiles/${item.sequence}/content`} download>
+                  Download the content
+                </a>
+              }
             />
           ))}
         </ul>
@@ -69,36 +73,6 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
   );
 }
 
-function Item(props: { item: QueuedFlowFile; where: string; opened: boolean; onToggle: () => void }) {
-  const { item, opened } = props;
-  return (
-    <li class={opened ? 'opened' : ''}>
-      <button class="row" aria-expanded={opened} onClick={props.onToggle}>
-        <b>{item.sequence}</b>
-        <span class={`state ${item.state}`}>{item.state === 'queued' ? '' : item.state}</span>
-        <span>{bytes(item.size)}</span>
-        <span>{duration(item.age_seconds)} old</span>
-      </button>
-      {!opened && item.preview?.text !== undefined && <code class="glimpse">{item.preview.text.slice(0, 120)}</code>}
-      {opened && (
-        <div class="opened-body">
-          {item.state === 'retry' && (
-            <p class="quiet">{`Tried ${plural(item.attempts, 'time')}${item.due === null ? '' : ', to be tried again'}.`}</p>
-          )}
-          {item.preview !== undefined && <Content content={item.preview} whole />}
-          <Attributes attributes={item.attributes} />
-          <p class="links">
-            <a href={toLineage(item.flowfile)}>Where it came from</a>
-            <a href={`${ROOT}${props.where}/flowfiles/${item.sequence}/content`} download>
-              Download the content
-            </a>
-          </p>
-        </div>
-      )}
-    </li>
-  );
-}
-
 interface Promised {
   token: string;
   flowfiles: number;
@@ -118,18 +92,11 @@ function QueueActions({ connection, where }: { connection: ConnectionModel; wher
       const { dropped } = await post<{ dropped: number }>(`${where}/drop`, { token });
       setDone(`${plural(dropped, 'FlowFile')} dropped.`);
     });
-  const redrive = () =>
-    run(async () => {
-      const { redriven, kept } = await post<{ redriven: number; kept: number }>(`${where}/redrive`);
-      setDone(`${plural(redriven, 'FlowFile')} sent back${kept > 0 ? `, ${count(kept)} kept` : ''}.`);
-    });
   return (
     <div class="controls">
       <div>
         {connection.failure && (
-          <button class="button" disabled={busy || queued === 0} onClick={() => void redrive()}>
-            Send back to where they failed
-          </button>
+          <Redrive connection={where} disabled={busy || queued === 0} act={run} onDone={setDone} />
         )}
         <button class="button danger" disabled={busy || queued === 0} onClick={() => void ask()}>
           Drop all…

@@ -6,17 +6,21 @@ import { ago } from '../model/format';
 import { flowRoute, formatRoute, HOME, type Route } from '../model/route';
 import { Dialog } from '../parts/dialog';
 import { Icon, type IconName } from '../parts/icon';
-import { BulletinsView } from './bulletins';
-import { DataView } from './data';
-import { DatasetView } from './dataset';
-import { EditView } from './edit';
+import { lazily } from '../parts/lazily';
 import { FlowView } from './flow';
 import { Help } from './help';
-import { ProvenanceView } from './provenance';
-import { LineageView } from './lineage';
-import { QualityView } from './quality';
 import { SearchBox } from './search';
 import { SignOn, Who } from './sign-on';
+
+const AuditView = lazily(async () => (await import('./audit')).AuditView);
+const BulletinsView = lazily(async () => (await import('./bulletins')).BulletinsView);
+const DataView = lazily(async () => (await import('./data')).DataView);
+const DatasetView = lazily(async () => (await import('./dataset')).DatasetView);
+const DeadLettersView = lazily(async () => (await import('./dead-letters')).DeadLettersView);
+const EditView = lazily(async () => (await import('./edit')).EditView);
+const ProvenanceView = lazily(async () => (await import('./provenance')).ProvenanceView);
+const LineageView = lazily(async () => (await import('./lineage')).LineageView);
+const QualityView = lazily(async () => (await import('./quality')).QualityView);
 
 export function Shell() {
   useEffect(() => {
@@ -90,6 +94,8 @@ function Content() {
   const place = route.value;
   if (store.phase.value === 'locked') return <SignOn />;
   if (place.view === 'bulletins') return <BulletinsView />;
+  if (place.view === 'audit') return <AuditView />;
+  if (place.view === 'dead-letters') return <DeadLettersView key={place.flow} flow={place.flow} />;
   if (place.view === 'provenance') return <ProvenanceView search={place.search} />;
   if (place.view === 'quality') return <QualityView search={place.search} />;
   if (place.view === 'data') return <DataView />;
@@ -124,7 +130,8 @@ function View(props: { name: keyof typeof VIEWS; text: string; badge?: Component
     view === props.name ||
     (view === 'lineage' && props.name === 'provenance') ||
     (view === 'dataset' && props.name === 'data') ||
-    (view === 'edit' && props.name === 'flow');
+    ((view === 'edit' || view === 'dead-letters') && props.name === 'flow') ||
+    (view === 'audit' && props.name === 'bulletins');
   const href = formatRoute(VIEWS[props.name]);
   return (
     <a href={href} aria-current={current ? 'page' : undefined}>
@@ -150,7 +157,10 @@ function FlowChoice() {
   const flows = store.flows.value;
   if (flows.length < 2) return null;
   const place = route.value;
-  const chosen = place.view === 'flow' || place.view === 'edit' ? store.flow(place.flow)?.name : flows[0]?.name;
+  const chosen =
+    place.view === 'flow' || place.view === 'edit' || place.view === 'dead-letters'
+      ? store.flow(place.flow)?.name
+      : flows[0]?.name;
   return (
     <select
       class="choice"
