@@ -161,7 +161,25 @@ processors:
     await page.getByRole('button', { name: 'Send back' }).click();
     await page.getByRole('status').filter({ hasText: '3 FlowFiles sent back' }).waitFor({ timeout: 60_000 });
 
+    // A day is long: what its history would be.
+    const minutes = Array.from({ length: 60 }, (_, minute) => minute);
+    const none = minutes.map(() => 0);
+    await page.route('**/api/v1/history?*', route =>
+      route.fulfill({
+        json: {
+          times: minutes.map(minute => new Date(Date.now() - (60 - minute) * 60_000).toISOString()),
+          processors: {
+            'desk/make': { in_records: none, out_records: minutes.map(m => 60 * m), errors: none, busy_seconds: none },
+            'desk/pick': { in_records: none, out_records: none, errors: minutes, busy_seconds: none },
+          },
+          connections: {},
+        },
+      }),
+    );
     await go('#/bulletins');
+    await page.getByRole('img', { name: 'Records a second of desk over the last day' }).locator('canvas').waitFor();
+    await page.getByRole('img', { name: 'Errors of desk over the last day' }).waitFor();
+    expect(await axe(page)).toEqual([]);
     await page.getByRole('link', { name: 'Who changed what' }).click();
     const log = page.getByLabel('Audit log');
     for (const action of ['redrive', 'state/clear', 'stop'])

@@ -237,6 +237,10 @@ describe('the sensor lake', () => {
     await page.goto(`${lake.url}/#/provenance?processor=sensor-lake%2Freadings`);
     await page.locator('tbody tr', { hasText: 'RECEIVE' }).first().waitFor();
     expect(await axe(page)).toEqual([]);
+    await page.getByLabel('Until').fill('2020-01-01T00:00');
+    await page.getByRole('button', { name: 'Search', exact: true }).last().click();
+    await page.getByText('Nothing like this was recorded').waitFor();
+    expect(page.url()).toContain('to=20');
     expect(complaints).toEqual([]);
     await page.close();
   }, 180_000);

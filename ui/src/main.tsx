@@ -11,7 +11,7 @@ import { Shell } from './views/shell';
 
 /** A Weir that answers at once is drawn once, with the flow; of another the frame is seen meanwhile. In ms. */
 const PATIENCE = 100;
-/** By then the first view is on the screen. */
+/** By then the first view is on the screen. (Not every browser tells when it is idle.) */
 const LATER = 1000;
 
 const root = document.getElementById('app');
@@ -21,7 +21,7 @@ function draw(): void {
   drawn = true;
   render(<Shell />, root);
   // What was not needed for the first view, so that it is there when it is: also if Weir is then not.
-  setTimeout(() => requestIdleCallback(() => void loadAll(), { timeout: 3000 }), LATER);
+  setTimeout(() => void loadAll(), LATER);
 }
 
 setTimeout(draw, PATIENCE);

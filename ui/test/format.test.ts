@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { ago, byteRate, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from '../src/model/format';
+import {
+  ago,
+  byteRate,
+  bytes,
+  clock,
+  count,
+  duration,
+  fromLocal,
+  percent,
+  plural,
+  rate,
+  toLocal,
+  UNKNOWN,
+} from '../src/model/format';
 
 /** As a reader sees it: the narrow space is a space. */
 const seen = (text: string) => text.replaceAll('\u202f', ' ');
@@ -84,5 +97,12 @@ describe('times', () => {
     expect(clock(new Date(2026, 10, 21, 8, 5, 9).getTime(), now)).toBe('08:05:09');
     expect(clock(new Date(2026, 10, 20, 8, 5, 9).getTime(), now)).toBe('2026-11-20 08:05:09');
     expect(clock('no time', now)).toBe(UNKNOWN);
+  });
+  it('go into an input and come back as they were, in any zone', () => {
+    const time = new Date(2026, 10, 21, 8, 5, 9);
+    expect(toLocal(time.toISOString())).toBe('2026-11-21T08:05:09');
+    expect(fromLocal('2026-11-21T08:05:09')).toBe(time.toISOString());
+    expect(fromLocal('2026-11-21T08:05')).toBe(new Date(2026, 10, 21, 8, 5).toISOString());
+    for (const none of ['', 'soon']) expect([toLocal(none), fromLocal(none)]).toEqual(['', '']);
   });
 });

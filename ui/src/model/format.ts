@@ -111,3 +111,16 @@ export function clock(time: string | number, now: number = Date.now()): string {
 export function plural(amount: number, one: string, many: string = `${one}s`): string {
   return `${count(amount)} ${amount === 1 ? one : many}`;
 }
+
+/** A time as the API has it, for an input of the type datetime-local: in the reader's zone, in whole seconds. */
+export function toLocal(time: string | undefined): string {
+  const date = new Date(time ?? '');
+  if (Number.isNaN(date.getTime())) return '';
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+/** And back; empty for what is no time (yet). */
+export function fromLocal(value: string): string {
+  const date = new Date(value); // without a zone it is local
+  return value === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString();
+}

@@ -3,6 +3,7 @@ import { now, store } from '../app';
 import { ago, clock } from '../model/format';
 import { formatRoute, toProcessor } from '../model/route';
 import type { Bulletin } from '../model/types';
+import { FlowHistory } from './history';
 
 const LEVELS = ['error', 'warning', 'info'] as const;
 type Level = (typeof LEVELS)[number];
@@ -29,6 +30,7 @@ export function BulletinsView() {
           ))}
         </div>
       </header>
+      {store.session.value !== null && store.flows.value.map(flow => <FlowHistory key={flow.name} flow={flow} />)}
       {store.phase.value === 'loading' ? (
         <p class="quiet" role="status">
           Reading…

@@ -1,7 +1,7 @@
 // How it went over the last day, a point a minute.
 import { store } from '../app';
 import { percent, rate } from '../model/format';
-import type { ConnectionModel, ProcessorModel } from '../model/store';
+import type { ConnectionModel, FlowModel, ProcessorModel } from '../model/store';
 import type { History } from '../model/types';
 import { Chart } from '../parts/chart';
 import { Section } from '../parts/facts';
@@ -47,6 +47,49 @@ export function ProcessorHistory({ processor }: { processor: ProcessorModel }) {
           times={times}
           format={rate}
           lines={[{ name: 'errors', values: perSecond(mine.errors), tone: 'bad' }]}
+        />
+      )}
+    </Section>
+  );
+}
+
+/** What came in, what reached the sinks, and what failed, of a whole flow. */
+export function FlowHistory({ flow }: { flow: FlowModel }) {
+  const { data } = useHistory(flow.name);
+  if (data === null || data.times.length < 2) return null;
+  const total = (of: (processor: ProcessorModel) => boolean, number: 'in_records' | 'out_records' | 'errors') => {
+    const sum = data.times.map(() => 0);
+    for (const processor of flow.processors) {
+      if (!of(processor)) continue;
+      data.processors[`${flow.name}/${processor.name}`]?.[number].forEach((value, minute) => {
+        sum[minute] = (sum[minute] ?? 0) + value;
+      });
+    }
+    return perSecond(sum);
+  };
+  const errors = total(() => true, 'errors');
+  const times = secondsOf(data);
+  return (
+    <Section level={2} title={`The last day of ${flow.name}`} aside="records a second">
+      <Chart
+        label={`Records a second of ${flow.name} over the last day`}
+        times={times}
+        format={rate}
+        lines={[
+          {
+            name: 'reached sinks',
+            values: total(each => each.sink && !each.info.source, 'in_records'),
+            tone: 'text-2',
+          },
+          { name: 'came in', values: total(each => each.info.source, 'out_records'), tone: 'accent' },
+        ]}
+      />
+      {errors.some(value => value > 0) && (
+        <Chart
+          label={`Errors of ${flow.name} over the last day`}
+          times={times}
+          format={rate}
+          lines={[{ name: 'errors', values: errors, tone: 'bad' }]}
         />
       )}
     </Section>

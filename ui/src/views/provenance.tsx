@@ -1,7 +1,7 @@
 // What happened to which data: a search over the recorded events, newest first.
 import { useState } from 'preact/hooks';
 import { navigate, now, store } from '../app';
-import { bytes, clock, count } from '../model/format';
+import { bytes, clock, count, fromLocal, toLocal } from '../model/format';
 import { describe, nameOf } from '../model/intervals';
 import { toLineage } from '../model/route';
 import type { EventList, Interval, ProvenanceEvent } from '../model/types';
@@ -25,7 +25,7 @@ const TYPES = [
 const LIMIT = 100;
 
 /** The questions that the address may hold, and what they are called here. */
-const FIELDS = ['processor', 'type', 'attribute', 'value', 'transit', 'connection'] as const;
+const FIELDS = ['processor', 'type', 'attribute', 'value', 'transit', 'connection', 'from', 'to'] as const;
 
 export function ProvenanceView({ search }: { search: string }) {
   const asked = new URLSearchParams(search);
@@ -56,6 +56,8 @@ function Question({ asked }: { asked: URLSearchParams }) {
   );
   const set = (field: string) => (event: { currentTarget: { value: string } }) =>
     setFields({ ...fields, [field]: event.currentTarget.value });
+  const setTime = (field: string) => (event: { currentTarget: { value: string } }) =>
+    setFields({ ...fields, [field]: fromLocal(event.currentTarget.value) });
   const submit = (event: Event) => {
     event.preventDefault();
     const question = new URLSearchParams();
@@ -96,6 +98,14 @@ function Question({ asked }: { asked: URLSearchParams }) {
       <label>
         From or to where
         <input value={fields['transit'] ?? ''} onInput={set('transit')} placeholder="part of an address" />
+      </label>
+      <label>
+        Since
+        <input type="datetime-local" step="1" value={toLocal(fields['from'])} onInput={setTime('from')} />
+      </label>
+      <label>
+        Until
+        <input type="datetime-local" step="1" value={toLocal(fields['to'])} onInput={setTime('to')} />
       </label>
       <button class="button primary">Search</button>
     </form>
