@@ -10,6 +10,7 @@
 #include "api/json.h"
 #include "api/snapshot.h"
 #include "flow/settings.h"
+#include "store/bulletins.h"
 #include "weir/sql.h"
 
 namespace weir::api {
@@ -18,6 +19,8 @@ namespace {
 
 namespace json = boost::json;
 using engine::Instance;
+
+constexpr std::uint32_t kMostEarlier = 1'000;
 
 json::value settings(const boost::property_tree::ptree& tree) {
   if (tree.empty()) return json::value(tree.data());
@@ -168,6 +171,23 @@ Response bulletins(const engine::Engine& engine, const Query& query) {
   return json_response(list);
 }
 
+/// Of the runs before this one. Their ids are their own: each run counts from 1.
+Response earlier_bulletins(const engine::Engine& engine, std::int64_t started, std::uint32_t limit) {
+  json::array list;
+  for (auto& kept : store::kept_bulletins(engine.options().data, started, limit)) {
+    const auto slash = std::min(kept.processor.find('/'), kept.processor.size());
+    engine::Bulletin bulletin;
+    bulletin.id = kept.row;
+    bulletin.time = kept.time;
+    bulletin.level = static_cast<abi::Level>(kept.level);
+    bulletin.flow = kept.processor.substr(0, slash);
+    bulletin.processor = kept.processor.substr(std::min(slash + 1, kept.processor.size()));
+    bulletin.message = std::move(kept.message);
+    list.push_back(bulletin_json(bulletin));
+  }
+  return json_response(list);
+}
+
 }  // namespace
 
 void add_flow_pages(Router& router, engine::Engine& engine, const std::string& version) {
@@ -189,8 +209,15 @@ void add_flow_pages(Router& router, engine::Engine& engine, const std::string& v
   router.get(kConnectionPattern, "A connection",
              [&engine](Call& call) { return connection(engine, call.connection()); });
   router.get(
-      "/bulletins", "Messages for the operator: the latest, or those after an id",
-      [&engine](Call& call) { return bulletins(engine, call.query); }, "after limit");
+      "/bulletins", "Messages for the operator: the latest, those after an id, or those of earlier runs",
+      [&engine, started](Call& call) {
+        const auto earlier = call.query.text("earlier").value_or("false");
+        if (earlier != "true" && earlier != "false") throw Refused(400, "'earlier' is true or false");
+        if (earlier == "false") return bulletins(engine, call.query);
+        const auto limit = static_cast<std::uint32_t>(call.query.number("limit", 100, kMostEarlier));
+        return later([&engine, started, limit] { return earlier_bulletins(engine, started, limit); });
+      },
+      "after limit earlier");
 }
 
 }  // namespace weir::api

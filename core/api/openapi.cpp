@@ -26,6 +26,7 @@ constexpr Parameter kParameters[] = {
     {"before", "integer", "Only what has an id below this"},
     {"connection", "string", "A connection's id: flow/from/relationship/to"},
     {"direction", "string", "both, ancestors or descendants"},
+    {"earlier", "string", "true: those of the runs before this one"},
     {"flow", "string", "A flow's name"},
     {"flowfile", "string", "CONNECTION:SEQUENCE"},
     {"format", "string", "odcs, json-schema or openlineage"},

@@ -55,6 +55,10 @@ class OperatorTest(WeirTest):
         self.stop()
         self.start()
         self.assertEqual(self.state("keep"), "stopped")  # over a restart
+        earlier = self.get("/bulletins?earlier=true")
+        self.assertIn(("op", "keep", "stopped by 127.0.0.1"), [(b["flow"], b["processor"], b["message"]) for b in earlier])
+        now = self.get("/bulletins")
+        self.assertFalse({(b["time"], b["message"]) for b in earlier} & {(b["time"], b["message"]) for b in now})
         self.assertEqual(self.state("make"), "running")
         self.ask("start", "op")
         eventually(lambda: self.state("keep") == "running")

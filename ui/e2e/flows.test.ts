@@ -176,7 +176,23 @@ processors:
         },
       }),
     );
+    await page.route('**/api/v1/bulletins?earlier=true*', route =>
+      route.fulfill({
+        json: [
+          {
+            id: 7,
+            time: '2026-01-31T12:00:00Z',
+            level: 'error',
+            flow: 'desk',
+            processor: 'end',
+            message: `lost ${ATTACK}`,
+          },
+        ],
+      }),
+    );
     await go('#/bulletins');
+    await page.getByRole('heading', { name: 'Before the last start' }).waitFor();
+    await page.locator('.bulletin', { hasText: `lost ${ATTACK}` }).waitFor();
     await page.getByRole('img', { name: 'Records a second of desk over the last day' }).locator('canvas').waitFor();
     await page.getByRole('img', { name: 'Errors of desk over the last day' }).waitFor();
     expect(await axe(page)).toEqual([]);

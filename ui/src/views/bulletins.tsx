@@ -3,6 +3,8 @@ import { now, store } from '../app';
 import { ago, clock } from '../model/format';
 import { formatRoute, toProcessor } from '../model/route';
 import type { Bulletin } from '../model/types';
+import { Section } from '../parts/facts';
+import { usePolled } from '../parts/use-polled';
 import { FlowHistory } from './history';
 
 const LEVELS = ['error', 'warning', 'info'] as const;
@@ -49,7 +51,24 @@ export function BulletinsView() {
           ))}
         </ol>
       )}
+      {store.session.value !== null && <Earlier most={most} />}
     </section>
+  );
+}
+
+/** What was told before this start, and survived it: why it ended, perhaps. */
+function Earlier({ most }: { most: number }) {
+  const { data } = usePolled<Bulletin[]>('/bulletins?earlier=true&limit=200', 0);
+  const shown = data?.filter(({ level }) => level !== 'debug' && LEVELS.indexOf(level) <= most).reverse() ?? [];
+  if (shown.length === 0) return null;
+  return (
+    <Section level={2} title="Before the last start">
+      <ol class="bulletins">
+        {shown.map(bulletin => (
+          <BulletinItem key={bulletin.id} bulletin={bulletin} place />
+        ))}
+      </ol>
+    </Section>
   );
 }
 
