@@ -198,6 +198,15 @@ processors:
     expect(await axe(page)).toEqual([]);
     await page.getByRole('link', { name: 'Who changed what' }).click();
     const log = page.getByLabel('Audit log');
+    const broken = await browser.newPage();
+    await broken.route('**/assets/audit-*.js', route => route.abort());
+    await broken.goto(`${site.url}/#/audit`);
+    await broken.getByText('could not be loaded').waitFor();
+    expect(await axe(broken)).toEqual([]);
+    await broken.unroute('**/assets/audit-*.js');
+    await broken.getByRole('button', { name: 'Load the page again' }).click();
+    await broken.getByRole('heading', { name: 'Who changed what' }).waitFor();
+    await broken.close();
     for (const action of ['redrive', 'state/clear', 'stop'])
       await log.locator('tr', { hasText: action }).filter({ hasText: 'done' }).waitFor();
     expect(await axe(page)).toEqual([]);

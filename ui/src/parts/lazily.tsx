@@ -31,7 +31,8 @@ export function lazily<Props extends object>(load: () => Promise<ComponentType<P
       );
     return (
       <div class="empty">
-        <p>This part of the page could not be loaded: Weir does not answer, or is another version now.</p>
+        <h1>This part of the page could not be loaded</h1>
+        <p>Weir does not answer, or is another version now.</p>
         <button class="button" onClick={() => location.reload()}>
           Load the page again
         </button>

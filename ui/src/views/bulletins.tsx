@@ -8,6 +8,8 @@ import { usePolled } from '../parts/use-polled';
 import { FlowHistory } from './history';
 
 const LEVELS = ['error', 'warning', 'info'] as const;
+/** Of so many flows the last day is drawn: more would hide what is said below. */
+const CHARTS = 3;
 type Level = (typeof LEVELS)[number];
 
 export function BulletinsView() {
@@ -32,7 +34,8 @@ export function BulletinsView() {
           ))}
         </div>
       </header>
-      {store.session.value !== null && store.flows.value.map(flow => <FlowHistory key={flow.name} flow={flow} />)}
+      {store.session.value !== null &&
+        store.flows.value.slice(0, CHARTS).map(flow => <FlowHistory key={flow.name} flow={flow} />)}
       {store.phase.value === 'loading' ? (
         <p class="quiet" role="status">
           Reading…
