@@ -12,7 +12,7 @@ import { Shell } from './views/shell';
 /** A Weir that answers at once is drawn once, with the flow; of another the frame is seen meanwhile. In ms. */
 const PATIENCE = 100;
 /** By then the first view is on the screen. (Not every browser tells when it is idle.) */
-const LATER = 1000;
+const LATER = 2000;
 
 const root = document.getElementById('app');
 let drawn = false;
@@ -20,9 +20,11 @@ function draw(): void {
   if (drawn || root === null) return;
   drawn = true;
   render(<Shell />, root);
-  // What was not needed for the first view, so that it is there when it is: also if Weir is then not.
-  setTimeout(() => void loadAll(), LATER);
 }
 
 setTimeout(draw, PATIENCE);
-void start().then(draw);
+void start().then(() => {
+  draw();
+  // What was not needed for the first view, so that it is there when it is: also if Weir is then not.
+  setTimeout(() => void loadAll(), LATER);
+});
