@@ -589,6 +589,30 @@ TEST_CASE("what it held when the disk became full is written by whatever step co
   std::signal(SIGXFSZ, old);
 }
 
+TEST_CASE("a disk that is full when an epoch is cut makes the epoch's flush wait, and it works once there is room") {
+  const TestDirectory dir;
+  Runner runner(type(), "path: " + dir / "out.log");
+  runner.push("durable\n");
+  runner.run();
+  runner.durable();
+  runner.push("buffered\n");
+  runner.run();
+  struct rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  auto full = limit;
+  full.rlim_cur = 8;
+  ::setrlimit(RLIMIT_FSIZE, &full);
+  for (int attempt = 0; attempt < 3; ++attempt)
+    CHECK_THROWS_WITH_AS(runner.flush(), doctest::Contains(("cannot write to " + dir / "out.log").c_str()),
+                         weir::Unavailable);
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, old);
+  runner.flush();  // with no step before it
+  CHECK(runner.held() == 0);
+  CHECK(dir.read("out.log") == "durable\nbuffered\n");
+}
+
 TEST_CASE("a file that cannot be written names the path and the reason") {
   const TestDirectory dir;
   dir.write("file", "");

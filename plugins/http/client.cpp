@@ -327,7 +327,19 @@ class Client::Multi {
     finish(std::move(transfer));
   }
 
-  static void judge(Transfer& t, CURLcode code) {
+  /// What took too long, in the same words each time, so that it is told once.
+  std::string timed_out(const Transfer& t) const {
+    curl_off_t connected = 0;
+    curl_easy_getinfo(t.easy.get(), CURLINFO_CONNECT_TIME_T, &connected);
+    if (connected == 0)
+      return "timed out: no connection within " + format_duration(std::min(options_.connect_timeout, options_.timeout));
+    const auto within = format_duration(options_.timeout) + " (timeout)";
+    return t.response.status == 0 ? "timed out: no answer within " + within
+                                  : "timed out: the answer was not whole within " + within;
+  }
+
+  void judge(Transfer& t, CURLcode code) const {
+    if (code == CURLE_OPERATION_TIMEDOUT) return fail(t, Response::Outcome::unreachable, timed_out(t));
     const std::string text = t.message[0] != '\0' ? t.message.data() : curl_easy_strerror(code);
     switch (code) {
       case CURLE_SSL_CERTPROBLEM:

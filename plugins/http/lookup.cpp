@@ -56,6 +56,7 @@ void HttpLookup::step(Batch batch, Session& session) {
   requests_metric_.add(static_cast<double>(lookups_->requests() - counted_));
   counted_ = lookups_->requests();
   if (!lookups_->fatal().empty()) throw Misconfigured(lookups_->fatal());
+  tell_trouble();
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     auto* failed = i < ready ? down(wishes[i]) : nullptr;
     if (failed != nullptr && i == 0) {
@@ -94,6 +95,17 @@ bool HttpLookup::known(const std::vector<Wanted>& records) const {
   return std::ranges::all_of(records, [](const Wanted& wanted) {
     return wanted.entry == nullptr || wanted.entry->state != Lookups::Entry::State::unknown;
   });
+}
+
+/// Records that wait for the API wait for all its attempts, which may take minutes: its trouble is told before.
+void HttpLookup::tell_trouble() {
+  if (settings_.on_failure != "wait" || lookups_->trouble() == told_) return;
+  told_ = lookups_->trouble();
+  if (told_.empty()) {
+    context_.ready();
+  } else {
+    context_.not_ready(told_);
+  }
 }
 
 /// With on_failure: wait, what has to be waited for.

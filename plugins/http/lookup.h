@@ -49,6 +49,7 @@ class HttpLookup final : public Processor {
   using Wishes = std::vector<std::vector<Wanted>>;  ///< by input
 
   Wishes read(Batch batch, Session& session);
+  void tell_trouble();
   bool known(const std::vector<Wanted>& records) const;
   Lookups::Entry* down(const std::vector<Wanted>& records) const;
   void write(Session& session, FlowFile file, const std::vector<Wanted>& records);
@@ -61,6 +62,7 @@ class HttpLookup final : public Processor {
   Metric requests_metric_;
   Metric cached_metric_;
   std::uint64_t counted_ = 0;  ///< requests that the metric has
+  std::string told_;           ///< of the API's trouble
   std::unique_ptr<Lookups> lookups_;
   std::unique_ptr<Client> client_;  ///< last: it calls back
 };

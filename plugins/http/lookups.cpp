@@ -112,6 +112,7 @@ void Lookups::judge(const std::string& url, const Response& response) {
   const bool answered = response.outcome == Outcome::answered;
   const auto what = answered ? response.url + " answers " + response.describe() : response.error;
   entry.expires = now_ + options_.ttl.count();
+  trouble_ = response.passing() ? what : "";
   if (response.ok()) {
     found(entry, response);
   } else if (answered && (response.status == 404 || response.status == 410)) {

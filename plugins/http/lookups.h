@@ -71,6 +71,8 @@ class Lookups {
 
   /// Why this processor can never work as it is configured; empty if it can.
   const std::string& fatal() const { return fatal_; }
+  /// Why the last request got no answer, or none that says anything; empty if it did.
+  const std::string& trouble() const { return trouble_; }
   std::uint64_t requests() const { return requests_; }
 
  private:
@@ -94,6 +96,7 @@ class Lookups {
   std::chrono::steady_clock::time_point next_request_ = {};  ///< by the rate
   std::uint64_t requests_ = 0;
   std::string fatal_;
+  std::string trouble_;
 };
 
 }  // namespace weir::http
