@@ -24,7 +24,8 @@ std::vector<std::string> processors_of(const engine::Engine& engine, const std::
   const auto snapshot = take_snapshot(engine);
   for (const bool sources : {operation == Operation::stop, operation != Operation::stop}) {
     for (const auto& processor : snapshot.processors) {
-      if (processor.flow->name == flow && processor.source == sources) names.push_back(processor.definition->name);
+      if (processor.flow->name == flow && processor.source == sources && !processor.in_lanes)
+        names.push_back(processor.definition->name);
     }
   }
   if (names.empty()) throw Refused(404, fmt::format("there is no flow '{}'", flow));

@@ -136,6 +136,13 @@ Response processor(const engine::Engine& engine, std::string_view flow, std::str
       instance->each_metric([&](const engine::InstanceMetric& metric) { metrics[metric.name] = metric.value(); });
     }
   });
+  const auto lanes = engine.lanes();
+  for (const auto& lane : lanes.processors) {
+    if (lane.flow->name != flow || lane.definition->name != name) continue;
+    const auto member = found;
+    found = snapshot_of(lane, member.definition == nullptr ? nullptr : &member);
+    for (const auto& [metric, made] : lane.made) metrics[metric] = made.value;
+  }
   if (found.definition == nullptr) return missing(fmt::format("processor '{}/{}'", flow, name));
   const auto& definition = *found.definition;
   auto result = full_json(found);
@@ -156,6 +163,10 @@ Response connection(const engine::Engine& engine, const std::string& id) {
       if (connection->id() == id) found = snapshot_of(*connection);
     }
   });
+  const auto lanes = engine.lanes();
+  for (const auto& connection : lanes.connections) {
+    if (connection.definition->id == id) found = snapshot_of(connection);
+  }
   if (found.definition == nullptr) return missing(fmt::format("connection '{}'", id));
   return json_response(full_json(found));
 }

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "engine/lane_view.h"
+
 namespace weir::api {
 
 namespace {
@@ -34,6 +36,15 @@ std::string LiveLine::text() {
     for (const auto& connection : connections) queued += connection->queued_count() + connection->held_count();
     epochs = statistics;
   });
+  const auto lanes = engine_.lanes();
+  for (const auto& processor : lanes.processors) {
+    if (processor.source) {
+      for (const auto& traffic : processor.statistics.out) in += traffic.records;
+    } else if (processor.sink) {
+      out += processor.statistics.in.records;
+    }
+  }
+  for (const auto& connection : lanes.connections) queued += connection.queued + connection.held;
   const auto now = std::chrono::steady_clock::now();
   const auto seconds = std::chrono::duration<double>(now - last_).count();
   const auto rate = seconds > 0 ? static_cast<double>(in - last_in_) / seconds : 0.0;

@@ -10,6 +10,7 @@
 
 #include "api/exposition.h"
 #include "api/process.h"
+#include "engine/lane_view.h"
 #include "weir/spec.h"
 
 namespace weir::api {
@@ -23,14 +24,16 @@ using enum MetricType;
 /// Copies of what the engine's lock guards, and what is constant or has a lock of its own: shared, as a changed flow
 /// may take its place meanwhile.
 struct ProcessorView {
-  std::shared_ptr<const Instance> instance;
+  std::shared_ptr<const Instance> instance;  ///< null: it is in lanes alone
   std::shared_ptr<const flow::Flow> flow;
   const flow::Processor* definition;
   Instance::Status status;
   bool ready;
   Statistics statistics;
   bool ends_here;  ///< none of its outputs leads on
+  bool is_source;
   bool is_sink;
+  std::map<std::string, engine::LaneProcessor::Made> made = {};  ///< in lanes
 };
 struct QueueView {
   std::shared_ptr<const flow::Flow> flow;
@@ -47,6 +50,26 @@ struct View {
   engine::EpochStatistics epochs;
 };
 
+/// The source of a flow that scales out is there already: it speaks to the group for all lanes.
+void add_lanes(const engine::LaneView& lanes, View& view) {
+  for (const auto& lane : lanes.processors) {
+    const auto member = std::find_if(view.processors.begin(), view.processors.end(), [&](const auto& p) {
+      return p.flow->name == lane.flow->name && p.definition->name == lane.definition->name;
+    });
+    if (member != view.processors.end()) {
+      engine::add(member->statistics, lane.statistics);
+      member->ends_here = lane.ends_here;
+      member->made = lane.made;
+    } else {
+      view.processors.push_back({nullptr, lane.flow, lane.definition, lane.status, lane.not_ready.empty(),
+                                 lane.statistics, lane.ends_here, lane.source, lane.sink, lane.made});
+    }
+  }
+  for (const auto& queue : lanes.connections)
+    view.queues.push_back(
+        {queue.flow, queue.definition, queue.queued, queue.bytes, queue.held, queue.retry, queue.oldest});
+}
+
 View look(const engine::Engine& engine) {
   View view;
   engine.inspect([&](const auto& instances, const auto& connections, const auto& epochs) {
@@ -56,7 +79,7 @@ View look(const engine::Engine& engine) {
       view.processors.push_back({instance, instance->shared_flow(), &instance->definition(), instance->status,
                                  instance->not_ready().empty(), instance->statistics,
                                  std::all_of(outputs.begin(), outputs.end(), [](auto& to) { return to.empty(); }),
-                                 instance->is_sink()});
+                                 instance->is_source(), instance->is_sink()});
     }
     view.queues.reserve(connections.size());
     for (const auto& c : connections)
@@ -64,6 +87,7 @@ View look(const engine::Engine& engine) {
                              c->retry_count(), c->oldest_born()});
     view.epochs = epochs;
   });
+  add_lanes(engine.lanes(), view);
   return view;
 }
 
@@ -73,7 +97,7 @@ void per_processor(Exposition& out, const View& view, std::string_view name, Met
                    Value value) {
   out.begin({name, type, "flow, processor", help});
   for (const auto& p : view.processors) {
-    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
+    out.labels({{"flow", p.flow->name}, {"processor", p.definition->name}});
     out.sample(value(p));
   }
 }
@@ -83,8 +107,8 @@ template <class Value>
 void per_consumer(Exposition& out, const View& view, std::string_view name, std::string_view help, Value value) {
   out.begin({name, counter, "flow, processor", help});
   for (const auto& p : view.processors) {
-    if (p.instance->is_source()) continue;
-    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
+    if (p.is_source) continue;
+    out.labels({{"flow", p.flow->name}, {"processor", p.definition->name}});
     out.sample(value(p));
   }
 }
@@ -95,8 +119,7 @@ void per_relationship(Exposition& out, const View& view, std::string_view name, 
   for (const auto& p : view.processors) {
     const auto& names = p.definition->relationships;
     for (std::size_t r = 0; r < names.size() && r < p.statistics.out.size(); ++r) {
-      out.labels(
-          {{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}, {"relationship", names[r]}});
+      out.labels({{"flow", p.flow->name}, {"processor", p.definition->name}, {"relationship", names[r]}});
       out.sample(value(p.statistics.out[r]));
     }
   }
@@ -128,12 +151,12 @@ void processors(Exposition& out, const View& view) {
       {"weir_processor_info", gauge, "flow, processor, type, role",
        "1; says of which type a processor is, and its role: source (data comes in), sink (it ends here) or step."});
   for (const auto& p : view.processors) {
-    out.labels({{"flow", p.instance->flow_name()},
-                {"processor", p.instance->processor_name()},
+    out.labels({{"flow", p.flow->name},
+                {"processor", p.definition->name},
                 {"type", weir::view(p.definition->type->spec()->type)},
-                {"role", p.instance->is_source() ? "source"
-                         : p.is_sink             ? "sink"
-                                                 : "step"}});
+                {"role", p.is_source ? "source"
+                         : p.is_sink ? "sink"
+                                     : "step"}});
     out.sample(std::uint64_t{1});
   }
   constexpr std::pair<Instance::Status, std::string_view> kStatus[] = {
@@ -147,7 +170,7 @@ void processors(Exposition& out, const View& view) {
              "1 for the status that a processor is in, 0 for the others."});
   for (const auto& p : view.processors) {
     for (const auto& [status, name] : kStatus) {
-      out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}, {"status", name}});
+      out.labels({{"flow", p.flow->name}, {"processor", p.definition->name}, {"status", name}});
       out.sample(std::uint64_t{p.status == status});
     }
   }
@@ -187,7 +210,7 @@ void processors(Exposition& out, const View& view) {
              "From the moment a FlowFile's first ancestor entered Weir to its end, at the processor where it ended."});
   for (const auto& p : view.processors) {
     if (p.statistics.latency_count == 0 && !p.ends_here) continue;
-    out.labels({{"flow", p.instance->flow_name()}, {"processor", p.instance->processor_name()}});
+    out.labels({{"flow", p.flow->name}, {"processor", p.definition->name}});
     out.histogram(engine::kLatencyBounds, p.statistics.latency_buckets, p.statistics.latency_count,
                   p.statistics.latency_sum);
   }
@@ -225,33 +248,39 @@ void made_by_processors(Exposition& out, const View& view) {
   struct Made {
     MetricType type;
     std::string help;
-    std::vector<std::pair<const Instance*, double>> samples;
+    std::vector<std::pair<const ProcessorView*, double>> samples;
   };
   std::map<std::string, Made> families;
   for (const auto& p : view.processors) {
-    p.instance->each_metric([&](const engine::InstanceMetric& metric) {
-      const auto type = metric.is_counter ? counter : gauge;
-      auto name = "weir_processor_" + sanitised(metric.name);
-      if (metric.is_counter && !name.ends_with("_total")) name += "_total";
+    const auto add = [&](const std::string& metric, const std::string& help, bool is_counter, double value) {
+      const auto type = is_counter ? counter : gauge;
+      auto name = "weir_processor_" + sanitised(metric);
+      if (is_counter && !name.ends_with("_total")) name += "_total";
       while (true) {
         if (name == "weir_processor_info" || name == "weir_processor_status" || name == "weir_processor_ready") {
           name += '_';
           continue;
         }
-        auto& family = families.try_emplace(name, Made{type, metric.help, {}}).first->second;
-        const bool taken = !family.samples.empty() && family.samples.back().first == p.instance.get();
+        auto& family = families.try_emplace(name, Made{type, help, {}}).first->second;
+        const bool taken = !family.samples.empty() && family.samples.back().first == &p;
         if (family.type == type && !taken) {
-          family.samples.emplace_back(p.instance.get(), metric.value());
+          family.samples.emplace_back(&p, value);
           return;
         }
         name += '_';
       }
-    });
+    };
+    if (p.instance) {
+      p.instance->each_metric([&](const engine::InstanceMetric& metric) {
+        if (!p.made.contains(metric.name)) add(metric.name, metric.help, metric.is_counter, metric.value());
+      });
+    }
+    for (const auto& [metric, made] : p.made) add(metric, made.help, made.is_counter, made.value);
   }
   for (const auto& [name, family] : families) {
     out.begin({name, family.type, "flow, processor", family.help});
-    for (const auto& [instance, value] : family.samples) {
-      out.labels({{"flow", instance->flow_name()}, {"processor", instance->processor_name()}});
+    for (const auto& [processor, value] : family.samples) {
+      out.labels({{"flow", processor->flow->name}, {"processor", processor->definition->name}});
       out.sample(value);
     }
   }

@@ -95,6 +95,68 @@ ConnectionSnapshot snapshot_of(const engine::Connection& connection) {
   return snapshot;
 }
 
+ConnectionSnapshot snapshot_of(const engine::LaneConnection& connection) {
+  ConnectionSnapshot snapshot;
+  snapshot.flow = connection.flow;
+  snapshot.definition = connection.definition;
+  snapshot.queued = connection.queued;
+  snapshot.bytes = connection.bytes;
+  snapshot.held = connection.held;
+  snapshot.retry = connection.retry;
+  snapshot.full = connection.full;
+  snapshot.oldest = connection.oldest;
+  return snapshot;
+}
+
+ProcessorSnapshot snapshot_of(const engine::LaneProcessor& processor, const ProcessorSnapshot* member) {
+  ProcessorSnapshot snapshot;
+  const auto& statistics = processor.statistics;
+  if (member != nullptr) snapshot = *member;
+  snapshot.flow = processor.flow;
+  snapshot.definition = processor.definition;
+  snapshot.source = processor.source;
+  snapshot.in_lanes = member == nullptr;
+  if (member == nullptr) {
+    snapshot.status = processor.status;
+    snapshot.message = processor.lanes == 0 ? "this Weir has no partition now" : processor.not_ready;
+    snapshot.ready = processor.not_ready.empty();
+  }
+  snapshot.active += processor.active;
+  snapshot.in = statistics.in;
+  snapshot.ended = statistics.dropped;
+  snapshot.out = statistics.out;
+  snapshot.sessions += statistics.sessions;
+  snapshot.rolled_back += statistics.rolled_back;
+  snapshot.errors += statistics.errors;
+  snapshot.busy += statistics.busy;
+  snapshot.last_success = std::max(snapshot.last_success, statistics.last_success);
+  snapshot.held = processor.held;
+  snapshot.state_entries += processor.state_entries;
+  return snapshot;
+}
+
+namespace {
+
+/// In place of the members of flows that scale out.
+void show_lanes(const engine::LaneView& lanes, std::vector<ProcessorSnapshot>& processors) {
+  for (auto lane = lanes.processors.begin(); lane != lanes.processors.end();) {
+    const auto& name = lane->flow->name;
+    const auto is_member = [&](const auto& processor) { return processor.flow->name == name; };
+    const auto first = std::find_if(processors.begin(), processors.end(), is_member);
+    std::vector<ProcessorSnapshot> shown;
+    for (; lane != lanes.processors.end() && lane->flow->name == name; ++lane) {
+      const auto member = std::find_if(first, processors.end(), [&](const auto& processor) {
+        return is_member(processor) && processor.definition->name == lane->definition->name;
+      });
+      shown.push_back(snapshot_of(*lane, member == processors.end() ? nullptr : &*member));
+    }
+    const auto place = processors.erase(first, std::find_if_not(first, processors.end(), is_member));
+    processors.insert(place, shown.begin(), shown.end());
+  }
+}
+
+}  // namespace
+
 Snapshot take_snapshot(const engine::Engine& engine) {
   Snapshot snapshot;
   std::string why_not;
@@ -108,6 +170,9 @@ Snapshot take_snapshot(const engine::Engine& engine) {
     for (const auto& connection : connections) snapshot.connections.push_back(snapshot_of(*connection));
     snapshot.epochs = epochs;
   });
+  const auto lanes = engine.lanes();
+  show_lanes(lanes, snapshot.processors);
+  for (const auto& connection : lanes.connections) snapshot.connections.push_back(snapshot_of(connection));
   return snapshot;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/lane_view.h"
 
 namespace weir::api {
 
@@ -18,6 +19,7 @@ struct ProcessorSnapshot {
   const flow::Processor* definition = nullptr;  ///< of the flow
   engine::Instance::Status status = engine::Instance::Status::starting;
   bool source = false;
+  bool in_lanes = false;  ///< and nowhere else: nothing can be done to it here
   bool ready = false;
   std::string message;
   std::uint32_t active = 0;
@@ -50,10 +52,14 @@ struct Snapshot {
   std::string problem;  ///< why not
 };
 
-/// Holds the engine's lock for some 100 ns a processor and connection. Any thread.
+/// Holds the engine's lock for some 100 ns a processor and connection, and that of each lane. A flow that scales out is
+/// shown as its lanes together. Any thread.
 Snapshot take_snapshot(const engine::Engine& engine);
 ProcessorSnapshot snapshot_of(const engine::Instance& instance);
 ConnectionSnapshot snapshot_of(const engine::Connection& connection);
+ConnectionSnapshot snapshot_of(const engine::LaneConnection& connection);
+/// `member`: the same processor where it speaks to the group for all lanes; null: it does not.
+ProcessorSnapshot snapshot_of(const engine::LaneProcessor& processor, const ProcessorSnapshot* member);
 
 /// What changes: as in the live events.
 boost::json::object live_json(const ProcessorSnapshot& processor);

@@ -229,6 +229,7 @@ int run(const RunOptions& options) {
                           }});
   engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
+  engine_options.lanes_view = [&] { return lanes.seen(); };
   engine::Engine engine(flows, *store, engine_options);
   reporter = &engine;
   std::vector<flow::Problem> told_at_start;

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "engine/executor.h"
+#include "engine/lane_view.h"
 #include "engine/log.h"
 #include "flow/cron.h"
 #include "flow/settings.h"
@@ -319,6 +320,10 @@ void Engine::inspect(
                              const std::vector<std::shared_ptr<Connection>>&, const EpochStatistics&)>& visit) const {
   const Lock lock(mutex_);
   visit(instances_, connections_, epochs_);
+}
+
+LaneView Engine::lanes() const {
+  return options_.lanes_view ? options_.lanes_view() : LaneView{};
 }
 
 std::uint64_t Engine::replay(const store::Place& place) {

@@ -41,6 +41,7 @@ class Lanes;
 namespace weir::engine {
 
 class Lane;
+struct LaneView;
 
 /// Sees what enters a connection, under the engine's lock: `count` items from `offset` on. For tests and taps; quick.
 using Tap =
@@ -59,6 +60,7 @@ struct Options {
   std::shared_ptr<Lane> lane;
   std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
   std::function<std::string()> lanes_not_ready;               ///< why they are not; or empty
+  std::function<LaneView()> lanes_view;                       ///< what they do; or empty
   /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
   std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
 };
@@ -174,6 +176,8 @@ class Engine {
   void inspect(
       const std::function<void(const std::vector<std::shared_ptr<Instance>>&,
                                const std::vector<std::shared_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
+  /// What the lanes of flows that scale out have and have done, of which this engine runs the members alone.
+  LaneView lanes() const;
   std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
   /// Has `listener` called at each bulletin from now on, under the lock: quick, and without a call to the engine.
   /// Empty: nobody.

@@ -53,7 +53,10 @@ LaneHost::LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options
   std::error_code ignored;  // what cannot be removed is said when a lane wants its folder
   std::filesystem::remove_all(options_.data / "lanes", ignored);
   for (const auto& flow : flows_) {
-    if (flow.scale_out) of_flows_.emplace(flow.name, std::make_unique<OfFlow>(*this, flow.name));
+    if (!flow.scale_out) continue;
+    of_flows_.emplace(flow.name, std::make_unique<OfFlow>(*this, flow.name));
+    // The flows outlive the host: nobody has to own them.
+    ended_.emplace(flow.name, LaneTotals({std::shared_ptr<void>(), &flow}));
   }
   if (!of_flows_.empty()) thread_ = std::thread([this] { run(); });
 }
@@ -141,9 +144,14 @@ void LaneHost::run() {
     const auto name = due->first;
     if (auto running = std::exchange(due->second.running, nullptr)) {
       due->second.drop = false;
+      ending_ = {name.flow, running};
       lock.unlock();
       running->starter.join();
       running->engine->stop();
+      lock.lock();
+      ended_.at(name.flow).count(*running->engine);
+      ending_ = {};
+      lock.unlock();
       running.reset();  // who asks at this moment whether it is ready keeps it a little longer
       std::error_code ignored;
       std::filesystem::remove_all(folder(name), ignored);
@@ -191,6 +199,32 @@ std::string LaneHost::not_ready() const {
         (reasons.empty() ? "" : "\n") + ("lane " + name.topic + "/" + std::to_string(name.partition)) + ": " + why;
   }
   return reasons;
+}
+
+LaneView LaneHost::seen() const {
+  std::map<std::string, LaneTotals> totals;
+  std::vector<std::pair<std::string, std::shared_ptr<Running>>> running;
+  std::pair<std::string, std::shared_ptr<Running>> ending;
+  {
+    const std::lock_guard lock(mutex_);
+    totals = ended_;
+    ending = ending_;
+    for (const auto& [name, state] : lanes_) {
+      if (state.running) running.emplace_back(name.flow, state.running);
+    }
+  }
+  if (ending.second) totals.at(ending.first).count(*ending.second->engine);
+  for (const auto& [flow, lane] : running) {
+    totals.at(flow).count(*lane->engine);
+    totals.at(flow).look(*lane->engine);
+  }
+  LaneView view;
+  for (const auto& [flow, total] : totals) {
+    const auto& of = total.view();
+    view.processors.insert(view.processors.end(), of.processors.begin(), of.processors.end());
+    view.connections.insert(view.connections.end(), of.connections.begin(), of.connections.end());
+  }
+  return view;
 }
 
 void LaneHost::stop() {

@@ -12,9 +12,11 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/lane_view.h"
 #include "flow/definition.h"
 
 namespace weir::engine {
@@ -37,6 +39,8 @@ class LaneHost {
   abi::Lanes* lanes(const std::string& flow);
   /// A line for each lane that cannot do its work; empty: there is none.
   std::string not_ready() const;
+  /// What the lanes have done since the start of this process, and have now.
+  LaneView seen() const;
   /// Ends all lanes. Idempotent.
   void stop();
 
@@ -64,6 +68,8 @@ class LaneHost {
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
   std::map<flow::LaneName, Wanted> lanes_;
+  std::map<std::string, LaneTotals> ended_;                  ///< by flow: what lanes that are gone have counted
+  std::pair<std::string, std::shared_ptr<Running>> ending_;  ///< of which flow; what it counts is not in ended_ yet
   bool stopping_ = false;
 
   std::thread thread_;  ///< last: it uses all above

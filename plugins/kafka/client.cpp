@@ -19,10 +19,13 @@ constexpr auto kSameAgain = std::chrono::minutes(1);
 constexpr int kSilenceSeconds = 20;
 
 /// Every client's opaque is its Trouble: all callbacks of this plugin find the rest from there or by their own opaque.
-void log(const rd_kafka_t* client, int level, const char* /*facility*/, const char* text) {
+void log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   auto* trouble = static_cast<Trouble*>(rd_kafka_opaque(client));
   if (trouble == nullptr) return;
-  trouble->context().log(level <= LOG_ERR       ? Level::warning
+  // That a connection failed is told to error() too, for each broker and again and again while it is away.
+  const bool told = std::string_view(facility) == "FAIL";
+  trouble->context().log(told                   ? Level::debug
+                         : level <= LOG_ERR     ? Level::warning
                          : level <= LOG_WARNING ? Level::info
                                                 : Level::debug,
                          std::string("librdkafka: ") + text);

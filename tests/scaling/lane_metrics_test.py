@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""What an operator sees of a flow that scales out: its processors and queues, as those of all lanes of a Weir together,
+and no count goes back where a lane ends.
+
+Usage: lane_metrics_test.py BUILD.
+"""
+
+import json
+import pathlib
+import re
+import sys
+import unittest
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flows"))
+
+import flow_runs  # noqa: E402  (found through the line above)
+
+BUILD = None
+PARTITIONS = 4
+NUMBERS = 1000
+
+FLOW = """
+flow: share
+scale_out: true
+processors:
+  in: {{type: KafkaSource, brokers: "{brokers}", topic: readings, group: share, emit: chunk, chunk_size: 4KiB,
+       options: {{session.timeout.ms: "1000", heartbeat.interval.ms: "200"}}, to: [good, raw]}}
+  good: {{type: Filter, where: "n % 10 <> 0", to: {{matched: mean}}, drop: [unmatched, failure]}}
+  mean: {{type: WindowAggregate, key: k, time: "1700000000 + n", window: 10s,
+          aggregates: {{readings: {{function: count}}}}, to: {{success: means}}, drop: [late, failure]}}
+  means: {{type: KafkaSink, brokers: "{brokers}", topic: means, key: k, delivery: exactly_once, drop: failure}}
+  raw: {{type: KafkaSink, brokers: "{brokers}", topic: raw, key: k, delivery: exactly_once, drop: failure}}
+"""
+PRODUCER = """
+flow: produce
+processors:
+  numbers: {{type: GenerateFlowFile, count: {count}, content: '{{"n": $(seq + {first}), "k": "k$((seq + {first}) % 40)"}}',
+             to: topic}}
+  topic: {{type: KafkaSink, brokers: "{brokers}", topic: readings, key: k, drop: failure}}
+"""
+
+
+class Worker:
+    def __init__(self, weir, name):
+        self.port = flow_runs.free_port()
+        self.run = weir.start(str(weir.folder / "share.yaml"), name, {}, "--listen", f"127.0.0.1:{self.port}")
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def metric(self, name, processor, more=""):
+        """0 if it is not there."""
+        found = re.search(rf'^{name}\{{flow="share",processor="{processor}"{more}\}} (\S+)$', self.get("/metrics"), re.M)
+        return float(found.group(1)) if found else 0
+
+    def through(self, processor):
+        return self.metric("weir_in_records_total", processor)
+
+    def lanes(self):
+        return self.metric("weir_processor_kafka_lanes", "in")
+
+
+class LaneMetrics(unittest.TestCase):
+    def setUp(self):
+        servers = flow_runs.start_servers(
+            BUILD, f"kafka,num.partitions={PARTITIONS},group.min.session.timeout.ms=1000,group.initial.rebalance.delay.ms=0")
+        if not servers:
+            self.skipTest("the server cannot be had")
+        self.addCleanup(servers.stop)
+        self.brokers = servers.where["kafka"]
+        self.weir = flow_runs.Weir(BUILD)
+        self.count = 0
+        (self.weir.folder / "share.yaml").write_text(FLOW.format(brokers=self.brokers))
+        self.produce()
+
+    def produce(self):
+        flow = self.weir.folder / f"produce-{self.count}.yaml"
+        flow.write_text(PRODUCER.format(brokers=self.brokers, count=NUMBERS, first=self.count))
+        self.weir.run(str(flow), flow.stem, {})
+        self.count += NUMBERS
+
+    def test_all_lanes_are_seen_as_one_flow_and_no_count_goes_back(self):
+        first = Worker(self.weir, "first")
+        flow_runs.wait_for("all", lambda: first.through("raw") == self.count and first.through("mean") == 0.9 * self.count, first.run)
+        self.assertEqual(first.lanes(), PARTITIONS)
+        self.assertEqual(first.metric("weir_out_records_total", "in", ',relationship="success"'), self.count)
+        self.assertEqual(first.metric("weir_out_records_total", "good", ',relationship="unmatched"'), self.count / 10)
+        self.assertEqual(first.metric("weir_processor_status", "raw", ',status="running"'), 1)
+        flow_runs.wait_for("what the brokers have", lambda: first.metric("weir_processor_kafka_messages_total", "raw") == self.count)
+        # The lane that is behind: the last numbers are in all of them, or nearly.
+        watermark = first.metric("weir_processor_window_watermark_seconds", "mean") - 1_700_000_000
+        self.assertGreater(watermark, 0.8 * self.count)
+        self.assertLess(watermark, self.count)
+        metrics = first.get("/metrics")
+        self.assertIn('weir_queue_flowfiles{flow="share",from="in",relationship="success",to="raw"} 0', metrics)
+        self.assertIn('weir_processor_info{flow="share",processor="raw",type="KafkaSink",role="sink"} 1', metrics)
+
+        flow = json.loads(first.get("/api/v1/flows/share"))
+        self.assertEqual([each["name"] for each in flow["processors"]], ["in", "good", "mean", "means", "raw"])
+        self.assertEqual(len(flow["connections"]), 4)
+        self.assertEqual({each["status"] for each in flow["processors"]}, {"running"})
+        self.assertEqual([each["records_in"] for each in json.loads(first.get("/api/v1/flows"))], [self.count])
+        raw = json.loads(first.get("/api/v1/flows/share/processors/raw"))
+        self.assertEqual((raw["in"]["records"], raw["errors"], raw["metrics"]["kafka_messages"]), (self.count, 0, self.count))
+
+        second = Worker(self.weir, "second")
+        flow_runs.wait_for("that they share", lambda: second.lanes() > 0 and first.lanes() + second.lanes() == PARTITIONS, second.run)
+        self.assertEqual(first.through("raw"), self.count, "lanes that have gone counted too")
+        self.assertEqual(first.metric("weir_processor_kafka_messages_total", "raw"), self.count)
+        self.produce()
+        flow_runs.wait_for("the others", lambda: first.through("raw") + second.through("raw") == self.count, second.run)
+        self.assertGreater(second.through("raw"), 0)
+        for worker in (first, second):
+            self.assertEqual(worker.run.stop(), 0, worker.run.output()[-3000:])
+
+
+if __name__ == "__main__":
+    BUILD = flow_runs.build_folder()
+    unittest.main(verbosity=2)
