@@ -91,11 +91,26 @@ void check_format(Database& database, const std::filesystem::path& file, bool& i
   if (format < 1) throw CannotOpen(fmt::format("{} has no format: run `weir check`", file.string()));
 }
 
+void check_nothing_lost(const std::filesystem::path& directory) {
+  namespace fs = std::filesystem;
+  for (const auto* name : {kContentFolder, kRetainedFolder}) {
+    const auto folder = directory / name;
+    if (!fs::exists(folder) || fs::is_empty(folder)) continue;
+    throw CannotOpen(fmt::format(
+        "{} is empty or was removed, and {} still holds the content of its FlowFiles: bring the file back from a "
+        "backup, or name another data directory. To give up what was there, remove {} and {}",
+        (directory / kDatabaseName).string(), folder.string(), (directory / kContentFolder).string(),
+        (directory / kRetainedFolder).string()));
+  }
+}
+
 void create_schema(Database& database) {
   database.execute(
       fmt::format("BEGIN IMMEDIATE; {} {} INSERT INTO header VALUES(1, '{}', 0, 0);"
                   "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
                   kSchema, kSinceFormat2, new_uuid(), kApplicationId, kFormat));
+  // On the disk before there is any content: see check_nothing_lost.
+  database.execute("PRAGMA wal_checkpoint(FULL)");
 }
 
 void upgrade_schema(Database& database) {

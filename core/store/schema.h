@@ -35,7 +35,10 @@ void check_directory(const std::filesystem::path& directory);
 /// Throws CannotOpen unless the database is Weir's, of this format. `is_new`: it has no tables yet.
 void check_format(Database& database, const std::filesystem::path& file, bool& is_new);
 
-/// Creates the tables, with a new store id, in one transaction.
+/// Throws CannotOpen if a database that has no tables yet has been here before: it was emptied or removed since.
+void check_nothing_lost(const std::filesystem::path& directory);
+
+/// Creates the tables, with a new store id, in one transaction that is on the disk when it returns.
 void create_schema(Database& database);
 
 /// Brings a database of an older format to this one, in one transaction. An older Weir refuses it from then on.

@@ -47,6 +47,7 @@ class SqliteStore final : public Store {
                     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-1024; PRAGMA journal_size_limit={}",
                     options.synchronous_full ? "FULL" : "NORMAL", kLogSizeLimit));
     sqlite3_wal_hook(database_.handle(), &SqliteStore::count_log_pages, this);
+    if (is_new) check_nothing_lost(options.directory);
     is_new ? create_schema(database_) : upgrade_schema(database_);
     auto& files = options.files != nullptr ? *options.files : Files::of_the_system();
     content_ = std::make_shared<ContentFiles>(options.directory / kContentFolder, files, options.segment_size);

@@ -145,6 +145,26 @@ TEST_CASE("a second process on the same directory is refused, and told which pro
   CHECK(Store::open(options_for(folder.path())) != nullptr);
 }
 
+TEST_CASE("a database that was emptied or removed is not taken for a new one while its content is there") {
+  Folder folder;
+  const auto home = folder.path() / "data";
+  const auto refusal = [&] { return message_of<CannotOpen>([&] { Store::open(options_for(home)); }); };
+  for (const bool removed : {false, true}) {
+    std::filesystem::remove_all(home);
+    Store::open(options_for(home)).reset();
+    std::ofstream(home / "content" / "1") << "queued";
+    if (removed) {
+      std::filesystem::remove(home / "weir.db");
+    } else {
+      std::filesystem::resize_file(home / "weir.db", 0);
+    }
+    CHECK(contains(refusal(), "weir.db is empty or was removed"));
+    CHECK(contains(refusal(), "To give up what was there, remove " + (home / "content").string()));
+    std::filesystem::remove_all(home / "content");
+    Store::open(options_for(home)).reset();
+  }
+}
+
 TEST_CASE("a newer format, a foreign database, a file and a directory of something else are refused by name") {
   const Folder folder;
   const auto refusal = [](const std::filesystem::path& path) {
