@@ -376,7 +376,7 @@ void KafkaSink::flush(Session& session) {
 /// Without transactions: finishes what the brokers have confirmed, in order.
 void KafkaSink::settle(Session& session) {
   if (producer_ != nullptr && producer_->look_for_brokers()) session.tick_at(session.now() + 1'000'000'000);
-  if (lane_ && in_transaction_ && !committing_ && give_up_at_ && Clock::now() >= *give_up_at_) give_up_producer();
+  if (give_up_at_) give_up_if_late(session);
   if (exactly_once_ || (session.held_count() == 0 && held_.empty())) return;
   ready(session);
   if (producer_->what().empty()) producer_->flush(kConfirm);
@@ -394,6 +394,7 @@ void KafkaSink::commit(Session& session) {
   if (lane_ && !committing_) {
     await_reports();
     if (send_refused(session)) return;
+    give_up_at_.reset();
   }
   if (in_transaction_ && !committing_) {
     const auto must = [&](int error) {
@@ -419,7 +420,6 @@ void KafkaSink::commit(Session& session) {
       connection.in_doubt = next;
     }
     committing_ = true;
-    give_up_at_.reset();
   }
   if (committing_) {
     try {
@@ -456,7 +456,14 @@ void KafkaSink::await_reports() {
   }
 }
 
-/// The transaction stays open meanwhile, unless that takes long: readers of the topic wait for it.
+/// The brokers end a transaction that is open for too long, and that would cost the lane: before, all is sent anew.
+void KafkaSink::give_up_if_late(Session& session) {
+  if (session.now() < *give_up_at_) return session.tick_at(session.now() + 1'000'000'000);
+  context_.log(Level::info, "the transaction is given up: what was refused is still on its way from failure");
+  give_up_producer();
+}
+
+/// The transaction stays open meanwhile.
 bool KafkaSink::send_refused(Session& session) {
   if (!refused_before_commit(session)) return false;
   refusals_.match(session);
@@ -470,8 +477,8 @@ bool KafkaSink::send_refused(Session& session) {
   }
   if (sent == 0) return false;
   rejected_metric_.add(static_cast<double>(sent));
-  give_up_at_ = Clock::now() + kOpen;
-  session.tick_at(session.now() + std::chrono::nanoseconds(kOpen).count());
+  give_up_at_ = session.now() + std::chrono::nanoseconds(kOpen).count();
+  session.tick_at(session.now() + 1'000'000'000);
   hold_taken(session);
   return true;
 }

@@ -1,6 +1,5 @@
 #pragma once
 // KafkaSink: sends records or whole FlowFiles as messages, and keeps each FlowFile until the brokers have it.
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -83,6 +82,7 @@ class KafkaSink final : public Processor {
   bool refused_before_commit(const Session& session) const;
   void await_reports();
   bool send_refused(Session& session);
+  void give_up_if_late(Session& session);
   void conclude(Session& session, std::size_t count);
   void conclude(Session& session, FlowFile file, const Held& held);
   void hold_taken(Session& session);
@@ -106,8 +106,8 @@ class KafkaSink final : public Processor {
   LaneRefusals refusals_;
   std::uint32_t failure_ = 0;  ///< the relationship
   bool in_transaction_ = false;
-  std::optional<std::chrono::steady_clock::time_point> give_up_at_;  ///< the transaction waits for what it refused
-  bool committing_ = false;  ///< a commit has begun, and its outcome is not known
+  std::optional<std::int64_t> give_up_at_;  ///< the transaction waits for what it refused; flow's clock
+  bool committing_ = false;                 ///< a commit has begun, and its outcome is not known
 
   std::string broken_;             ///< why this producer has to be given up
   std::string fatal_;              ///< why nothing will go until the flow is changed

@@ -423,10 +423,14 @@ TEST_CASE("what a lane's round has refused is at failure before the round is com
     for (const auto& output : runner.take("failure")) {
       failed += output.content.substr(0, 7) + ";";
       in_topic = std::max(in_topic, client.read("lane-refuses").size());
+      runner.advance(std::chrono::seconds(21));  // it takes long on its way
     }
   }
   CHECK(in_topic == 0);
   CHECK(lane.lost_because.empty());
+  const auto logs = runner.logs();
+  CHECK(std::ranges::any_of(logs,
+                            [](const auto& log) { return log.message.starts_with("the transaction is given up"); }));
   CHECK(runner.held() == 0);
   CHECK(failed == "{\"m\":1};{\"n\":2,;");
   CHECK(values(client.read("lane-refuses")) == numbers(0, 2));
