@@ -26,7 +26,7 @@ from failures import flow_runs
 BUILD = None
 PORT = LISTEN = None
 FULL = 6  # seconds
-ROLL = 50  # records in an object
+ROLL = 40  # records in an object: a whole number of the load's files, which have 20
 
 FLOW = """
 flow: full
