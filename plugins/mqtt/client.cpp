@@ -59,6 +59,18 @@ Client::Client(Options options, Context context, Listener& listener)
       endpoint_(parse_url(options_.connection.url)),
       memory_(options_.memory, endpoint_.display + " " + options_.client_id) {
   leave_openssl_alone();
+  handle_ = make_handle();
+  for (std::size_t i = 0; i < options_.subscriptions.size(); ++i) pending_.push_back({this, i});
+  waits_for_ = trouble_ = "not connected to " + endpoint_.display + " yet";
+  context_.not_ready(waits_for_);
+  thread_ = std::thread([this] { run(); });
+}
+
+Client::~Client() {
+  stop();
+}
+
+Client::Handle Client::make_handle() {
   MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
   create.MQTTVersion = options_.connection.version_5() ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
   create.maxBufferedMessages = 65'535;  // the number of packet ids: max_inflight is the bound that counts
@@ -70,17 +82,21 @@ Client::Client(Options options, Context context, Listener& listener)
   if (code != MQTTASYNC_SUCCESS)
     throw Misconfigured("paho refuses url '" + endpoint_.paho + "' with client_id '" + options_.client_id +
                         "': " + MQTTAsync_strerror(code));
-  handle_.reset(handle);
+  Handle made(handle);
   MQTTAsync_setCallbacks(handle, this, Callbacks::lost, Callbacks::arrived, nullptr);
   MQTTAsync_setDisconnected(handle, this, Callbacks::told_to_leave);
-  for (std::size_t i = 0; i < options_.subscriptions.size(); ++i) pending_.push_back({this, i});
-  waits_for_ = trouble_ = "not connected to " + endpoint_.display + " yet";
-  context_.not_ready(waits_for_);
-  thread_ = std::thread([this] { run(); });
+  return made;
 }
 
-Client::~Client() {
-  stop();
+/// What paho had not yet sent when a connection was lost it sends first by the next one, before what the publisher had
+/// sent ahead of it and sends again: it must not outlive its connection. The new handle comes before the old one goes,
+/// so that paho does not end and begin its threads.
+void Client::forget_unsent() {
+  auto handle = make_handle();
+  {
+    const std::lock_guard lock(handle_mutex_);
+    handle_.swap(handle);
+  }
 }
 
 void Client::stop() {

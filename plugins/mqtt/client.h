@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -82,8 +83,11 @@ class Client {
   /// that it was about is not acknowledged. For when it cannot be stored; paho has no way to refuse.
   void cut() const;
 
-  /// Publishes. The response's callbacks come from paho's thread. Returns paho's code.
-  int publish(const std::string& topic, const MQTTAsync_message& message, MQTTAsync_responseOptions& response);
+  /// Publishes by the connection of this number, of connections(), and by no later one: what it had not sent when it
+  /// was lost is never sent (of a clean session). The response's callbacks come from paho's thread. Returns paho's
+  /// code.
+  int publish(const std::string& topic, const MQTTAsync_message& message, MQTTAsync_responseOptions& response,
+              std::uint64_t connection);
 
   const Endpoint& endpoint() const { return endpoint_; }
 
@@ -101,7 +105,11 @@ class Client {
     std::size_t index;
   };
 
+  using Handle = std::unique_ptr<void, Destroy>;
+
   void run();
+  Handle make_handle();
+  void forget_unsent();
   void connect();
   void subscribe(bool session_present);
   void disconnect();
@@ -121,7 +129,8 @@ class Client {
   Listener& listener_;
   const Endpoint endpoint_;
   const SubscriptionMemory memory_;
-  std::unique_ptr<void, Destroy> handle_;
+  std::shared_mutex handle_mutex_;  ///< guards handle_ between its own thread, which replaces it, and publishers
+  Handle handle_;
   std::vector<Pending> pending_;
 
   mutable std::mutex mutex_;  ///< guards all below; never held while calling paho, which calls back under its own lock

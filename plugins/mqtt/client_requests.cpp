@@ -1,6 +1,7 @@
 // What a Client asks of paho: to connect, subscribe, publish and disconnect. Answers come to its callbacks.
 #include <algorithm>
 #include <chrono>
+#include <shared_mutex>
 #include <string>
 
 #include "client.h"
@@ -85,6 +86,7 @@ void Client::connect() {
     tls.ssl_error_context = this;
     connect.ssl = &tls;
   }
+  if (options_.clean && options_.persistence == nullptr) forget_unsent();
   const int code = MQTTAsync_connect(handle_.get(), &connect);
   if (code != MQTTASYNC_SUCCESS) connect_failed(code, MQTTAsync_strerror(code));
 }
@@ -119,7 +121,10 @@ void Client::subscribe(bool session_present) {
   }
 }
 
-int Client::publish(const std::string& topic, const MQTTAsync_message& message, MQTTAsync_responseOptions& response) {
+int Client::publish(const std::string& topic, const MQTTAsync_message& message, MQTTAsync_responseOptions& response,
+                    std::uint64_t connection) {
+  const std::shared_lock lock(handle_mutex_);
+  if (connections_ != connection) return MQTTASYNC_DISCONNECTED;
   return MQTTAsync_sendMessage(handle_.get(), topic.c_str(), &message, &response);
 }
 

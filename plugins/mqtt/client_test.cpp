@@ -1,8 +1,11 @@
 // What Client, Persistence and Inbox promise together, against a real mosquitto.
 #include "plugins/mqtt/client.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +13,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <stdexcept>
+#include <string>
 
 #include "plugins/mqtt/inbox.h"
 #include "plugins/mqtt/persistence.h"
@@ -26,7 +31,89 @@ using weir::testing::Mosquitto;
 #define NEEDS_MOSQUITTO() \
   if (!Mosquitto::available()) return
 
+/// What no real broker can be made to do: it takes a connection, and reads of it what it is told to and no more.
+class DeafBroker {
+ public:
+  DeafBroker() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 4) != 0 ||
+        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+      throw std::runtime_error("cannot listen");
+    port_ = ntohs(address.sin_port);
+  }
+  ~DeafBroker() {
+    drop();
+    ::close(listener_);
+  }
+  DeafBroker(const DeafBroker&) = delete;
+  DeafBroker& operator=(const DeafBroker&) = delete;
+
+  std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+  /// Lets a client in: CONNACK to its CONNECT.
+  void accept() {
+    peer_ = ::accept(listener_, nullptr, nullptr);
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(peer_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (packet().at(0) != '\x10') throw std::runtime_error("no CONNECT");
+    if (::send(peer_, "\x20\x02\x00\x00", 4, 0) != 4) throw std::runtime_error("cannot answer");
+  }
+  /// The next packet, which is short.
+  std::string packet() {
+    std::string bytes = read(2);
+    return bytes + read(static_cast<unsigned char>(bytes[1]));
+  }
+  void drop() {
+    if (peer_ >= 0) ::close(peer_);
+    peer_ = -1;
+  }
+
+ private:
+  std::string read(std::size_t size) const {
+    std::string bytes(size, '\0');
+    if (::recv(peer_, bytes.data(), size, MSG_WAITALL) != static_cast<ssize_t>(size))
+      throw std::runtime_error("nothing comes");
+    return bytes;
+  }
+  int listener_;
+  int peer_ = -1;
+  int port_ = 0;
+};
+
 }  // namespace
+
+TEST_CASE("What a lost connection had not sent is not sent by the next one before what is published by that") {
+  DeafBroker broker;
+  struct Quiet final : weir::mqtt::Listener {
+    void changed() override {}
+  } quiet;
+  weir::mqtt::SilentContext context;
+  weir::mqtt::Client::Options options;
+  options.connection.url = broker.url();
+  options.connection.reconnect_delay = 1ms;
+  options.client_id = "publisher";
+  options.clean = true;
+  weir::mqtt::Client client(options, weir::Context(&context), quiet);
+  client.resume();
+  const auto publish = [&](const std::string& topic, std::size_t size, std::uint64_t connection) {
+    std::string payload(size, 'x');
+    MQTTAsync_message message = MQTTAsync_message_initializer;
+    message.payload = payload.data();
+    message.payloadlen = static_cast<int>(payload.size());
+    message.qos = 1;
+    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+    return client.publish(topic, message, response, connection);
+  };
+  broker.accept();
+  REQUIRE(eventually([&] { return client.up(); }));
+  for (int i = 0; i < 200; ++i) REQUIRE(publish("old", 100'000, 1) == MQTTASYNC_SUCCESS);  // more than a socket takes
+  broker.drop();
+  broker.accept();
+  REQUIRE(eventually([&] { return client.up() && client.connections() == 2; }));
+  CHECK(publish("old", 10, 1) != MQTTASYNC_SUCCESS);
+  REQUIRE(publish("new", 10, 2) == MQTTASYNC_SUCCESS);
+  CHECK(broker.packet().substr(2, 5) == std::string("\0\3new", 5));
+}
 
 TEST_CASE("A topic that the flow no longer names is no longer received") {
   NEEDS_MOSQUITTO();

@@ -190,7 +190,7 @@ void MqttSink::publish_waiting(Session& session, const std::vector<FlowFile>& in
     held.state = State::sent;
     held.attempt = ++attempts_;
     ++in_flight_;
-    const Answer answer{this, first_place_ + i, held.attempt};
+    const Answer answer{this, first_place_ + i, held.attempt, connection_};
     const auto topic = held.topic;
     lock.unlock();
     const auto old = held_.size() - inputs.size();
@@ -252,7 +252,7 @@ bool MqttSink::publish(FlowFile file, const std::string& topic, const Answer& an
     response.onSuccess = Callbacks::published_3;
     response.onFailure = Callbacks::failed_3;
   }
-  const int code = client_->publish(topic, message, response);
+  const int code = client_->publish(topic, message, response, answer.connection);
   MQTTProperties_free(&message.properties);
   if (code != MQTTASYNC_SUCCESS) return false;
   static_cast<void>(context.release());  // comes back with the answer

@@ -52,6 +52,7 @@ class MqttSink final : public Processor, public Listener {
     MqttSink* sink;
     std::uint64_t place;
     std::uint64_t attempt;
+    std::uint64_t connection;
   };
   struct Callbacks;
 

@@ -81,7 +81,7 @@ class TestPublisher final : public Listener {
         ++static_cast<TestPublisher*>(self)->acknowledged_;
       };
     }
-    if (const int code = client_->publish(topic, message, response); code != MQTTASYNC_SUCCESS)
+    if (const int code = client_->publish(topic, message, response, client_->connections()); code != MQTTASYNC_SUCCESS)
       throw std::runtime_error("cannot publish: " + std::to_string(code));
     ++sent_;
   }
