@@ -7,7 +7,7 @@ import { toConnection, toProcessor } from '../model/route';
 import type { DeadLetter, DeadLetters } from '../model/types';
 import { Section } from '../parts/facts';
 import { FlowFileRow } from '../parts/flowfile-row';
-import { Icon } from '../parts/icon';
+import { Outcome } from '../parts/outcome';
 import { Redrive } from '../parts/redrive';
 import { useAction } from '../parts/use-action';
 import { usePolled } from '../parts/use-polled';
@@ -104,17 +104,7 @@ function Failed(props: { flow: string; connection: DeadLetters['connections'][nu
           </div>
         </div>
       )}
-      {done !== '' && (
-        <p class="quiet" role="status">
-          {done}
-        </p>
-      )}
-      {error !== '' && (
-        <p class="callout bad" role="alert">
-          <Icon name="warning" />
-          <span>{error}</span>
-        </p>
-      )}
+      <Outcome done={done} error={error} />
     </Section>
   );
 }

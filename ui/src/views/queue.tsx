@@ -8,7 +8,7 @@ import type { QueueListing } from '../model/types';
 import { Dialog } from '../parts/dialog';
 import { Section } from '../parts/facts';
 import { FlowFileRow } from '../parts/flowfile-row';
-import { Icon } from '../parts/icon';
+import { Outcome } from '../parts/outcome';
 import { Redrive } from '../parts/redrive';
 import { useAction } from '../parts/use-action';
 import { usePolled } from '../parts/use-polled';
@@ -102,17 +102,7 @@ function QueueActions({ connection, where }: { connection: ConnectionModel; wher
           Drop all…
         </button>
       </div>
-      {done !== '' && (
-        <p class="quiet" role="status">
-          {done}
-        </p>
-      )}
-      {error !== '' && (
-        <p class="callout bad" role="alert">
-          <Icon name="warning" />
-          <span>{error}</span>
-        </p>
-      )}
+      <Outcome done={done} error={error} />
       {asked !== null && (
         <Dialog label="Drop what waits" onClose={() => setAsked(null)}>
           <h2>{`Drop ${plural(asked.flowfiles, 'FlowFile')}?`}</h2>

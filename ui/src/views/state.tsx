@@ -8,7 +8,7 @@ import type { Bytes, StateListing } from '../model/types';
 import { escaped } from '../model/hex';
 import { Dialog } from '../parts/dialog';
 import { Section } from '../parts/facts';
-import { Icon } from '../parts/icon';
+import { Outcome } from '../parts/outcome';
 import { useAction } from '../parts/use-action';
 import { usePolled } from '../parts/use-polled';
 
@@ -120,17 +120,7 @@ function Clear(props: { processor: ProcessorModel; where: string; total: number;
           <span class="quiet">Stop it first: a running one’s state is its own.</span>
         )}
       </div>
-      {done !== '' && (
-        <p class="quiet" role="status">
-          {done}
-        </p>
-      )}
-      {error !== '' && (
-        <p class="callout bad" role="alert">
-          <Icon name="warning" />
-          <span>{error}</span>
-        </p>
-      )}
+      <Outcome done={done} error={error} />
       {asked && (
         <Dialog label="Clear what it remembers" onClose={() => setAsked(false)}>
           <h2>{`Clear ${plural(total, 'entry', 'entries')} of ${name}?`}</h2>
