@@ -18,11 +18,12 @@ using Clock = std::chrono::steady_clock;
 /// Before 2.3.0, librdkafka aborts the process when a consumer that leads its group ends before its first assignment is
 /// made (librdkafka issue 4312, cooperative-sticky only). There the group rebalances all at once, by `range`.
 const bool kCooperative = rd_kafka_version() >= 0x02030000;
-constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
-constexpr int kLookFor = 300;              ///< milliseconds for one that only asks whether anybody is there,
-constexpr auto kLook = seconds(1);         ///< made so often
-constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
-constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
+constexpr int kRequest = 5000;            ///< milliseconds for one request to the cluster
+constexpr int kLookFor = 300;             ///< milliseconds for one that only asks whether anybody is there,
+constexpr auto kLook = seconds(1);        ///< made so often
+constexpr std::size_t kAtOnce = 500;      ///< messages, at most, that one lock brings into the buffer
+constexpr auto kRoom = milliseconds(20);  ///< a buffer that stays full for so long pauses the partitions
+constexpr auto kLastWords = seconds(2);   ///< for what was emitted to become durable before a partition is given up
 /// A commit that crosses a rebalance costs the whole assignment (librdkafka gives it up for lost): so they are few, and
 /// one more when partitions are given up.
 constexpr auto kCommitEvery = seconds(1);
@@ -33,6 +34,19 @@ Partition partition_of(const rd_kafka_message_t& message) {
 
 Partition partition_of(const rd_kafka_topic_partition_t& element) {
   return {element.topic, element.partition};
+}
+
+/// Calls `each(partition, run)` for neighbours of one partition: to look one up costs more than to take it.
+template <class Messages, class Each>
+void for_each_run(Messages& messages, const Each& each) {
+  for (auto it = messages.begin(); it != messages.end();) {
+    const auto& first = **it;
+    const auto end = std::find_if(it, messages.end(), [&](const Message& message) {
+      return message->rkt != first.rkt || message->partition != first.partition;
+    });
+    each(partition_of(first), std::ranges::subrange(it, end));
+    it = end;
+  }
 }
 
 PartitionList list_of(const std::map<Partition, std::int64_t>& offsets) {
@@ -53,6 +67,7 @@ struct Consumer::Callbacks {
   static Consumer& self(void* opaque) { return *static_cast<Consumer*>(static_cast<Trouble*>(opaque)); }
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
                         void* opaque) {
+    self(opaque).keep_received();  // it is of the assignment before
     if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
       self(opaque).assign(list);
     } else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -78,9 +93,12 @@ Consumer::Consumer(ConsumerSettings settings, Context context, Positions positio
   configuration.set("auto.offset.reset", "error");  // never in silence: see out_of_range
   configuration.set("enable.partition.eof", settings_.to_the_end ? "true" : "false");
   configuration.set("topic.metadata.refresh.interval.ms", "30000");  // topics that are made later
-  // What librdkafka fetches ahead comes on top of our own buffer; its default is 64 MiB.
-  configuration.set("queued.max.messages.kbytes", "8192");
-  configuration.set("fetch.message.max.bytes", "1048576");
+  // A full queue of its own makes librdkafka look again after up to a second (until 2.2 that cannot be set). Our buffer
+  // bounds what is fetched ahead: while it is full the partitions are paused, which costs what was on its way.
+  configuration.set("queued.min.messages", "10000000");
+  configuration.set("queued.max.messages.kbytes", "32768");
+  configuration.set("fetch.message.max.bytes", "262144");
+  configuration.set("fetch.max.bytes", "8388608");
   configuration.set(settings_.connection.options);
   rd_kafka_conf_set_rebalance_cb(configuration.get(), Callbacks::rebalance);
   rd_kafka_conf_set_offset_commit_cb(configuration.get(), Callbacks::committed);
@@ -113,9 +131,7 @@ void Consumer::run() {
   while (!stopping_) {
     wait_for_room();
     if (stopping_) break;
-    // While paused, somebody has to notice that there is room again.
-    if (Message message(rd_kafka_consumer_poll(client_.get(), paused_ ? 100 : 1000)); message)
-      handle(std::move(message));
+    receive();
     commit();
     look_for_brokers();
   }
@@ -155,7 +171,7 @@ void Consumer::wait_for_room() {
   {
     std::unique_lock lock(mutex_);
     if (paused_) {
-      resume_now = bytes_ <= settings_.buffer_max / 2 && buffer_.size() <= kMostMessages / 2;
+      resume_now = half_empty();
     } else if (full()) {
       pause_now = !changed_.wait_for(lock, kRoom, [this] { return stopping_ || !full(); });
     }
@@ -181,40 +197,59 @@ PartitionList Consumer::owned_list() const {
   return list;
 }
 
-void Consumer::handle(Message message) {
-  switch (message->err) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-      break;
+/// Waits for a message, and takes what else is there. What came before an event is kept before it is heard.
+void Consumer::receive() {
+  for (int wait = 1000; received_.size() < kAtOnce; wait = 0) {
+    Message message(rd_kafka_consumer_poll(client_.get(), wait));
+    if (!message) break;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      received_.push_back(std::move(message));
+    } else {
+      keep_received();
+      hear(*message);
+    }
+  }
+  keep_received();
+}
+
+void Consumer::hear(const rd_kafka_message_t& event) {
+  switch (event.err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF: {
       {
         const std::lock_guard lock(mutex_);
-        ended_.insert(partition_of(*message));
+        ended_.insert(partition_of(event));
       }
       over();
       return context().wake();
     }
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-      return out_of_range(partition_of(*message), rd_kafka_message_errstr(message.get()));
+      return out_of_range(partition_of(event), rd_kafka_message_errstr(&event));
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      return say(Level::warning,
-                 std::string(rd_kafka_message_errstr(message.get())) + "; it is looked for again every 30 s");
+      return say(Level::warning, std::string(rd_kafka_message_errstr(&event)) + "; it is looked for again every 30 s");
     default:
-      if (reaction_to(message->err) == Reaction::misconfigured)
-        return set_fatal(rd_kafka_message_errstr(message.get()));
-      return say(Level::warning, rd_kafka_message_errstr(message.get()));
+      if (reaction_to(event.err) == Reaction::misconfigured) return set_fatal(rd_kafka_message_errstr(&event));
+      return say(Level::warning, rd_kafka_message_errstr(&event));
   }
+}
+
+void Consumer::keep_received() {
+  if (received_.empty()) return;
   over();
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto partition = partition_of(*message);
-    if (!owned_.contains(partition)) return;
-    ended_.erase(partition);
     first = buffer_.empty();
-    bytes_ += message->len + message->key_len;
-    buffer_.push_back(std::move(message));
+    for_each_run(received_, [&](const Partition& partition, const auto& run) {
+      if (!owned_.contains(partition)) return;
+      ended_.erase(partition);
+      for (auto& message : run) {
+        bytes_ += message->len + message->key_len;
+        buffer_.push_back(std::move(message));
+      }
+    });
   }
+  received_.clear();
   if (first) context().wake();
 }
 
@@ -222,6 +257,7 @@ void Consumer::handle(Message message) {
 
 std::deque<Message> Consumer::take(std::size_t count) {
   std::deque<Message> taken;
+  bool room = false;
   {
     const std::lock_guard lock(mutex_);
     in_hand_ = true;
@@ -234,8 +270,10 @@ std::deque<Message> Consumer::take(std::size_t count) {
       std::move(buffer_.begin(), end, std::back_inserter(taken));
       buffer_.erase(buffer_.begin(), end);
     }
+    room = paused_ && half_empty();
   }
   changed_.notify_all();
+  if (room) rd_kafka_queue_yield(queue_.get());  // the thread wakes and resumes
   return taken;
 }
 
@@ -255,7 +293,9 @@ void Consumer::emitted(std::uint64_t token, std::deque<Message> messages, std::d
   if (messages.empty()) return;
   auto& batch = emitted_.emplace_back();
   batch.token = token;
-  for (const auto& message : messages) batch.next[partition_of(*message)] = message->offset + 1;
+  for_each_run(messages, [&](const Partition& partition, const auto& run) {
+    batch.next[partition] = (*std::prev(run.end()))->offset + 1;
+  });
   for (const auto& [partition, next] : batch.next) {
     auto& position = positions_[partition];
     position.next = next;

@@ -72,7 +72,9 @@ class Consumer final : public Trouble {
   void wait_for_room();
   void look_for_brokers();
   void wait_for_partitions();
-  void handle(Message message);
+  void receive();
+  void hear(const rd_kafka_message_s& event);
+  void keep_received();
   void assign(rd_kafka_topic_partition_list_s* list);
   void revoke(rd_kafka_topic_partition_list_s* list, bool lost);
   std::string take_up(rd_kafka_topic_partition_list_s* list);  ///< returns what went wrong
@@ -83,6 +85,7 @@ class Consumer final : public Trouble {
   void out_of_range(const Partition& partition, const std::string& text);
   void pause(bool on);
   bool full() const { return bytes_ >= settings_.buffer_max || buffer_.size() >= kMostMessages; }
+  bool half_empty() const { return bytes_ <= settings_.buffer_max / 2 && buffer_.size() <= kMostMessages / 2; }
   void put_back(std::deque<Message> messages);
   void drop_buffered(const std::set<Partition>& partitions);
   PartitionList owned_list() const;
@@ -98,8 +101,9 @@ class Consumer final : public Trouble {
   std::optional<std::int64_t> start_time_;
   Owned<rd_kafka_s> client_;
   Owned<rd_kafka_queue_s> queue_;
-  bool paused_ = false;                              ///< of the thread alone
-  std::chrono::steady_clock::time_point next_look_;  ///< so is this
+  std::atomic<bool> paused_ = false;                 ///< set by the thread alone
+  std::chrono::steady_clock::time_point next_look_;  ///< of the thread alone
+  std::vector<Message> received_;                    ///< so are these, not yet in the buffer
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;

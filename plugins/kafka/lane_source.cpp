@@ -56,7 +56,9 @@ bool LaneSource::open(Session& session) {
   configuration.set("enable.auto.commit", "false");
   configuration.set("enable.auto.offset.store", "false");
   configuration.set("auto.offset.reset", "error");
-  configuration.set("queued.max.messages.kbytes", "4096");
+  // A full queue makes librdkafka look again only after up to a second (until 2.2 that cannot be set).
+  configuration.set("queued.min.messages", "10000000");
+  configuration.set("queued.max.messages.kbytes", "16384");
   configuration.set("fetch.message.max.bytes", "1048576");
   auto options = settings_.connection.options;
   std::erase_if(options, [](const auto& option) { return option.first == "group.instance.id"; });

@@ -9,6 +9,7 @@ namespace {
 
 constexpr auto kLook = std::chrono::seconds(2);
 constexpr int kLookFor = 500;  ///< milliseconds
+constexpr int kAbandon = 100;  ///< milliseconds
 
 }  // namespace
 
@@ -51,6 +52,10 @@ Producer::~Producer() {
   closing_ = true;
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_get_main(client_.get()));
   rd_kafka_queue_cb_event_enable(queue.get(), nullptr, nullptr);
+  // A client that is destroyed while it has partitions to add to a transaction may abort the whole process: the request
+  // fails before librdkafka has counted it (txn_req_cnt > 0 in rdkafka_txnmgr.c, in 2.0 as in 2.15). To abort the
+  // transaction forgets them first; whether it ends in time does not matter, as whoever takes its id next ends it.
+  if (in_transaction_) const Owned<rd_kafka_error_s> ignored(rd_kafka_abort_transaction(client_.get(), kAbandon));
   rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
@@ -129,10 +134,12 @@ void Producer::init_transactions(std::chrono::milliseconds wait) {
 
 void Producer::begin() {
   check(rd_kafka_begin_transaction(client_.get()), "beginning a transaction");
+  in_transaction_ = true;
 }
 
 void Producer::commit(std::chrono::milliseconds wait) {
   check(rd_kafka_commit_transaction(client_.get(), static_cast<int>(wait.count())), "committing the transaction");
+  in_transaction_ = false;
 }
 
 }  // namespace weir::kafka

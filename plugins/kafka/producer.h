@@ -44,7 +44,7 @@ class Producer final : public Trouble {
   Producer(const ProducerSettings& settings, Context context, Report report);
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
-  /// Forgets what is under way: no report comes for it any more.
+  /// Forgets what is under way: no report comes for it any more. An open transaction is aborted.
   ~Producer();
 
   /// 0, or an rd_kafka_resp_err_t: the message was not taken.
@@ -83,6 +83,7 @@ class Producer final : public Trouble {
   std::uint64_t bytes_ = 0;
   std::string broken_;
   bool closing_ = false;
+  bool in_transaction_ = false;
   std::chrono::steady_clock::time_point next_look_;
   Owned<rd_kafka_s> client_;
 };

@@ -1,7 +1,9 @@
 // KafkaSink against Apache Kafka's own broker.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "kafka_test.h"
 #include "tests/servers/kafka.h"
@@ -289,6 +291,24 @@ TEST_CASE("exactly once: one that is fenced, and a broker that dies, cost nothin
   broker.start();
   REQUIRE(deliver(runner));
   CHECK(values(TestClient(broker.brokers()).read("t")) == numbers(0, 15));
+}
+
+TEST_CASE("exactly once: a producer that is thrown away while it adds partitions to its transaction harms nothing") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("thrown-away", 50);
+  Runner runner(type(), settings(broker->brokers(), "topic: thrown-away\npartition: n\n"),
+                exactly_once_as("thrown-away"));
+  for (int i = 0; i < 50; ++i) runner.push("{\"n\":" + std::to_string(i) + "}");
+  for (int round = 0; round < 5; ++round) {
+    runner.run();
+    std::this_thread::sleep_for(std::chrono::microseconds(500 * round));
+    runner.crash();
+  }
+  CHECK(client.read("thrown-away", 50).empty());
+  REQUIRE(deliver(runner));
+  CHECK(client.read("thrown-away", 50).size() == 50);
 }
 
 TEST_CASE("exactly once: a broker that is down at start is waited for before any input is taken") {

@@ -54,8 +54,8 @@ Spec<SourceSettings> make_spec() {
                  .min = 4096,
                  .max = 8.0 * static_cast<double>(MiB)})
       .property("buffer_max", &SourceSettings::buffer_max,
-                {.help = "Received and not yet in the flow: beyond this the partitions are paused. What librdkafka "
-                         "fetches ahead comes on top (its option queued.max.messages.kbytes, here 8192).",
+                {.help = "Received and not yet in the flow: beyond this the partitions are paused. What is on its way "
+                         "then comes on top: up to 8 MiB from each broker (librdkafka's option fetch.max.bytes).",
                  .unit = Unit::bytes,
                  .min = 4096});
   add_connection_properties(spec);
