@@ -18,12 +18,12 @@ using Clock = std::chrono::steady_clock;
 /// Before 2.3.0, librdkafka aborts the process when a consumer that leads its group ends before its first assignment is
 /// made (librdkafka issue 4312, cooperative-sticky only). There the group rebalances all at once, by `range`.
 const bool kCooperative = rd_kafka_version() >= 0x02030000;
-constexpr int kRequest = 5000;            ///< milliseconds for one request to the cluster
-constexpr int kLookFor = 300;             ///< milliseconds for one that only asks whether anybody is there,
-constexpr auto kLook = seconds(1);        ///< made so often
-constexpr std::size_t kAtOnce = 500;      ///< messages, at most, that one lock brings into the buffer
-constexpr auto kRoom = milliseconds(20);  ///< a buffer that stays full for so long pauses the partitions
-constexpr auto kLastWords = seconds(2);   ///< for what was emitted to become durable before a partition is given up
+constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
+constexpr int kLookFor = 300;              ///< milliseconds for one that only asks whether anybody is there,
+constexpr auto kLook = seconds(1);         ///< made so often
+constexpr std::size_t kAtOnce = 500;       ///< messages, at most, that one lock brings into the buffer
+constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
+constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
 /// A commit that crosses a rebalance costs the whole assignment (librdkafka gives it up for lost): so they are few, and
 /// one more when partitions are given up.
 constexpr auto kCommitEvery = seconds(1);
@@ -220,7 +220,8 @@ void Consumer::hear(const rd_kafka_message_t& event) {
         ended_.insert(partition_of(event));
       }
       over();
-      return context().wake();
+      context().wake();
+      return context().log(Level::debug, to_string(partition_of(event)) + " was read to its end");
     }
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return out_of_range(partition_of(event), rd_kafka_message_errstr(&event));
@@ -416,6 +417,7 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
   if (!lost) commit_and_wait(&partitions);
   {
     const std::lock_guard lock(mutex_);
+    assigned_ = false;  // until the group has said what is ours now
     drop_buffered(partitions);
     for (const auto& partition : partitions) {
       owned_.erase(partition);

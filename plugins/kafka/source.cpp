@@ -112,7 +112,6 @@ void KafkaSource::poll(Session& session) {
     consumer_->give_back(sessions_--);  // the last session was rolled back
   }
   if (const auto fatal = consumer_->fatal(); !fatal.empty()) throw Misconfigured(fatal);
-  const bool ended = context_.until_idle() && consumer_->at_end();
   auto messages = consumer_->take(kBatch);
   const bool full = messages.size() == kBatch;
   std::deque<Message> emitted;
@@ -127,8 +126,8 @@ void KafkaSource::poll(Session& session) {
   consumer_->emitted(sessions_ + 1, std::move(emitted), std::move(messages));
   save(session);
   buffered_.set(static_cast<double>(consumer_->bytes()));
-  if (more) return session.again();
-  if (ended && consumer_->at_end()) session.finished();
+  if (context_.until_idle() && consumer_->at_end()) return session.finished();
+  if (more) session.again();
 }
 
 void KafkaSource::emit(Session& session, std::deque<Message>& from, std::deque<Message>& emitted) {

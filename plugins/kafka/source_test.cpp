@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <thread>
 
 #include "kafka_test.h"
 #include "tests/servers/kafka.h"
@@ -50,6 +51,16 @@ std::vector<std::string> numbers(int from, int to) {
 bool said(Runner& runner, const std::string& text) {
   return std::ranges::any_of(runner.bulletins(),
                              [&](const auto& b) { return b.message.find(text) != std::string::npos; });
+}
+
+/// Waits, without a step, until the processor's own thread has logged it; false if it does not.
+bool logs(Runner& runner, const std::string& text) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::ranges::none_of(runner.logs(), [&](const auto& log) { return log.message == text; })) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
 }
 
 }  // namespace
@@ -212,6 +223,21 @@ TEST_CASE("a pattern reads all topics whose whole name it matches") {
   }));
   std::ranges::sort(got);
   CHECK(got == std::vector<std::string>{"plant.a", "plant.b"});
+}
+
+TEST_CASE("to the end: it is over with the last message, though all was received long before that was taken") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("ended");
+  client.produce("ended", "last");
+  client.flush();
+  Runner runner(type(), settings(broker->brokers(), "topic: ended\n"), {.until_idle = true});
+  runner.step();  // joins the group, and does not look again
+  REQUIRE(logs(runner, "ended/0 was read to its end"));
+  runner.step();
+  CHECK(contents(runner.take("success")) == std::vector<std::string>{"last"});
+  CHECK(runner.finished());
 }
 
 TEST_CASE("read_committed leaves out what was aborted") {
