@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "assignment.h"
 #include "weir/errors.h"
 
 namespace weir::kafka {
@@ -15,25 +16,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-/// Before 2.3.0, librdkafka aborts the process when a consumer that leads its group ends before its first assignment is
-/// made (librdkafka issue 4312, cooperative-sticky only). There the group rebalances all at once, by `range`.
-const bool kCooperative = rd_kafka_version() >= 0x02030000;
-constexpr int kRequest = 5000;             ///< milliseconds for one request to the cluster
-constexpr int kLookFor = 300;              ///< milliseconds for one that only asks whether anybody is there,
+constexpr int kLookFor = 300;              ///< milliseconds for a request that asks whether anybody is there,
 constexpr auto kLook = seconds(1);         ///< made so often
 constexpr std::size_t kAtOnce = 500;       ///< messages, at most, that one lock brings into the buffer
 constexpr auto kRoom = milliseconds(500);  ///< a buffer that stays full for so long pauses the partitions
-constexpr auto kLastWords = seconds(2);    ///< for what was emitted to become durable before a partition is given up
 /// A commit that crosses a rebalance costs the whole assignment (librdkafka gives it up for lost): so they are few, and
 /// one more when partitions are given up.
 constexpr auto kCommitEvery = seconds(1);
 
 Partition partition_of(const rd_kafka_message_t& message) {
   return {rd_kafka_topic_name(message.rkt), message.partition};
-}
-
-Partition partition_of(const rd_kafka_topic_partition_t& element) {
-  return {element.topic, element.partition};
 }
 
 /// Calls `each(partition, run)` for neighbours of one partition: to look one up costs more than to take it.
@@ -47,18 +39,6 @@ void for_each_run(Messages& messages, const Each& each) {
     each(partition_of(first), std::ranges::subrange(it, end));
     it = end;
   }
-}
-
-PartitionList list_of(const std::map<Partition, std::int64_t>& offsets) {
-  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-  for (const auto& [partition, offset] : offsets)
-    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number)->offset = offset;
-  return list;
-}
-
-std::string text_of(rd_kafka_error_t* raw) {
-  const Owned<rd_kafka_error_s> error(raw);
-  return error ? rd_kafka_error_string(error.get()) : "";
 }
 
 }  // namespace
@@ -86,7 +66,7 @@ Consumer::Consumer(ConsumerSettings settings, Context context, Positions positio
   start_time_ = parse_time(settings_.start);
   Configuration configuration(settings_.connection, *this);
   configuration.set("group.id", settings_.group);
-  configuration.set("partition.assignment.strategy", kCooperative ? "cooperative-sticky" : "range");
+  configuration.set("partition.assignment.strategy", assignment_strategy());
   configuration.set("isolation.level", settings_.isolation);
   configuration.set("enable.auto.commit", "false");
   configuration.set("enable.auto.offset.store", "false");
@@ -375,193 +355,6 @@ void Consumer::drop_buffered(const std::set<Partition>& partitions) {
     bytes_ -= message->len + message->key_len;
     return true;
   });
-}
-
-// ---------------------------------------------------------------------------------------------------- the assignment
-
-void Consumer::assign(rd_kafka_topic_partition_list_t* list) {
-  if (!resolve(list)) return;  // stopping
-  if (const auto error = take_up(list); !error.empty()) return say(Level::warning, "taking partitions: " + error);
-  if (paused_) rd_kafka_pause_partitions(client_.get(), list);
-  {
-    const std::lock_guard lock(mutex_);
-    ++assignments_;
-    assigned_ = true;
-    for (int i = 0; i < list->cnt; ++i) {
-      owned_[partition_of(list->elems[i])] = assignments_;
-      ended_.erase(partition_of(list->elems[i]));
-    }
-  }
-  over();
-  context().ready();
-  context().log(Level::info,
-                "the group '" + settings_.group + "' gives us " + std::to_string(list->cnt) + " more partitions");
-  context().wake();
-}
-
-void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
-  std::set<Partition> partitions;
-  for (int i = 0; i < list->cnt; ++i) partitions.insert(partition_of(list->elems[i]));
-  {
-    std::unique_lock lock(mutex_);
-    drop_buffered(partitions);  // and nothing more of them is taken
-    // So that the next owner begins after what is here already.
-    if (!lost && !stopping_) {
-      changed_.wait_for(lock, kLastWords, [&] {
-        const auto of_these = [&](const auto& at) { return partitions.contains(at.first); };
-        const auto undecided = [&](const auto& batch) { return std::ranges::any_of(batch.next, of_these); };
-        return stopping_ || (!in_hand_ && std::ranges::none_of(emitted_, undecided));
-      });
-    }
-  }
-  if (!lost) commit_and_wait(&partitions);
-  {
-    const std::lock_guard lock(mutex_);
-    assigned_ = false;  // until the group has said what is ours now
-    drop_buffered(partitions);
-    for (const auto& partition : partitions) {
-      owned_.erase(partition);
-      ended_.erase(partition);
-      to_commit_.erase(partition);
-    }
-  }
-  give_up(list);
-}
-
-std::string Consumer::take_up(rd_kafka_topic_partition_list_t* list) {
-  if (kCooperative) return text_of(rd_kafka_incremental_assign(client_.get(), list));
-  const auto error = rd_kafka_assign(client_.get(), list);
-  return error == RD_KAFKA_RESP_ERR_NO_ERROR ? std::string() : rd_kafka_err2str(error);
-}
-
-void Consumer::give_up(rd_kafka_topic_partition_list_t* list) {
-  if (kCooperative) {
-    text_of(rd_kafka_incremental_unassign(client_.get(), list));
-  } else {
-    rd_kafka_assign(client_.get(), nullptr);  // all of them are taken away
-  }
-}
-
-std::string Consumer::go_on_at(rd_kafka_topic_partition_list_t* list) {
-  if (kCooperative) {
-    text_of(rd_kafka_incremental_unassign(client_.get(), list));
-    return text_of(rd_kafka_incremental_assign(client_.get(), list));
-  }
-  // A seek does not wake a partition that has failed: all are assigned anew, the others where they are.
-  const auto all = owned_list();
-  rd_kafka_position(client_.get(), all.get());
-  {
-    const std::lock_guard lock(mutex_);
-    for (int i = 0; i < all->cnt; ++i) {
-      auto& element = all->elems[i];
-      if (element.offset < 0) element.offset = positions_[partition_of(element)].next;  // nothing was polled of it yet
-      if (const auto* changed = rd_kafka_topic_partition_list_find(list, element.topic, element.partition))
-        element.offset = changed->offset;
-    }
-  }
-  const auto error = take_up(all.get());
-  if (paused_) rd_kafka_pause_partitions(client_.get(), all.get());
-  return error;
-}
-
-/// Asked again until it is known or the consumer ends.
-bool Consumer::try_again(int error, const char* what) {
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return false;
-  const auto text = std::string(what) + ": " + rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error));
-  if (reaction_to(error) == Reaction::misconfigured) set_fatal(text);
-  say(Level::warning, text);
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, milliseconds(200), [this] { return stopping_.load(); });
-  return true;
-}
-
-/// Fills in where each partition begins. False: the consumer ends.
-bool Consumer::resolve(rd_kafka_topic_partition_list_t* list) {
-  const PartitionList group(rd_kafka_topic_partition_list_copy(list));
-  while (try_again(rd_kafka_committed(client_.get(), group.get(), kRequest), "asking for the group's offsets")) {
-    if (stopping_) return false;
-  }
-  for (int i = 0; i < list->cnt; ++i) {
-    const auto partition = partition_of(list->elems[i]);
-    const auto* element = rd_kafka_topic_partition_list_find(group.get(), partition.topic.c_str(), partition.number);
-    std::optional<std::int64_t> committed;
-    if (element != nullptr && element->offset >= 0) committed = element->offset;
-    std::optional<Position> own;
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto known = positions_.find(partition); known != positions_.end()) own = known->second;
-    }
-    const auto resume = resume_at(own, committed);
-    auto offset = resume.offset.value_or(RD_KAFKA_OFFSET_BEGINNING);
-    if (!resume.offset && !find_start(partition, offset)) return false;
-    if (resume.set_back)
-      context().bulletin(Level::warning, "the offset of the group '" + settings_.group +
-                                             "' was set back: " + to_string(partition) + " is read again from " +
-                                             std::to_string(offset) + ", not on from " + std::to_string(own->next));
-    list->elems[i].offset = offset;
-    if (offset < 0) continue;  // RD_KAFKA_OFFSET_BEGINNING: the first message will say where that is
-    const std::lock_guard lock(mutex_);
-    auto& position = positions_[partition];
-    position.next = offset;
-    if (resume.set_back || !own) position.confirmed = committed.value_or(-1);
-    unsaved_.insert(partition);
-  }
-  return true;
-}
-
-/// As `start` says. What is found is made a position at once: `latest` must not mean something later after a restart.
-bool Consumer::find_start(const Partition& partition, std::int64_t& offset) {
-  offset = RD_KAFKA_OFFSET_BEGINNING;
-  if (settings_.start == "earliest") return true;
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  while (try_again(
-      rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number, &low, &high, kRequest),
-      "asking where a partition ends")) {
-    if (stopping_) return false;
-  }
-  offset = high;
-  if (!start_time_) return true;
-  const auto times = list_of({{partition, *start_time_}});
-  while (try_again(rd_kafka_offsets_for_times(client_.get(), times.get(), kRequest), "asking for offsets by time")) {
-    if (stopping_) return false;
-    times->elems[0].offset = *start_time_;
-  }
-  if (times->elems[0].offset >= 0) offset = times->elems[0].offset;
-  return true;
-}
-
-/// The broker does not have the offset any more (retention), or not yet (the topic was made anew).
-void Consumer::out_of_range(const Partition& partition, const std::string& text) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  while (try_again(
-      rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number, &low, &high, kRequest),
-      "asking where a partition begins")) {
-    if (stopping_) return;
-  }
-  std::int64_t wanted = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!owned_.contains(partition)) return;
-    drop_buffered({partition});
-    auto& position = positions_[partition];
-    wanted = position.next;
-    position = {.next = low, .confirmed = -1};
-    unsaved_.insert(partition);
-    owned_[partition] = ++assignments_;
-    to_commit_.erase(partition);
-    for (auto& batch : emitted_) batch.next.erase(partition);
-  }
-  context().bulletin(Level::error,
-                     to_string(partition) + ": offset " + std::to_string(wanted) + " is not there; it has " +
-                         std::to_string(low) + " to " + std::to_string(high) + " (" + text + "). " +
-                         (wanted < low ? "What lay between is lost to this flow: it was deleted before it was read"
-                                       : "The topic was made anew, or its end was lost") +
-                         ". Reading goes on at " + std::to_string(low));
-  const auto list = list_of({{partition, low}});
-  if (const auto error = go_on_at(list.get()); !error.empty())
-    say(Level::error, to_string(partition) + " cannot be read on: " + error);
 }
 
 // ---------------------------------------------------------------------------------------------------------- commits

@@ -77,8 +77,6 @@ class Consumer final : public Trouble {
   void keep_received();
   void assign(rd_kafka_topic_partition_list_s* list);
   void revoke(rd_kafka_topic_partition_list_s* list, bool lost);
-  std::string take_up(rd_kafka_topic_partition_list_s* list);  ///< returns what went wrong
-  void give_up(rd_kafka_topic_partition_list_s* list);
   std::string go_on_at(rd_kafka_topic_partition_list_s* list);  ///< at other offsets; returns what went wrong
   bool resolve(rd_kafka_topic_partition_list_s* list);
   bool find_start(const Partition& partition, std::int64_t& offset);
@@ -96,6 +94,8 @@ class Consumer final : public Trouble {
   bool try_again(int error, const char* what);
 
   static constexpr std::size_t kMostMessages = 50'000;
+  /// For what was emitted to become durable before a partition is given up.
+  static constexpr std::chrono::seconds kLastWords{2};
 
   const ConsumerSettings settings_;
   std::optional<std::int64_t> start_time_;

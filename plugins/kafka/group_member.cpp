@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "assignment.h"
 #include "weir/errors.h"
 
 namespace weir::kafka {
@@ -17,27 +18,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-/// Before 2.3.0, librdkafka may abort the process with cooperative-sticky (see consumer.cpp).
-const bool kCooperative = rd_kafka_version() >= 0x02030000;
-constexpr int kRequest = 5000;           ///< milliseconds for one request to the cluster
 constexpr auto kLastRound = seconds(5);  ///< for a lane to end its round before its partition is given up
 constexpr auto kCommitEvery = seconds(1);
 
 std::mutex members_mutex;
 std::map<std::pair<std::string, std::string>, std::weak_ptr<GroupMember>> members;
 
-Partition partition_of(const rd_kafka_topic_partition_t& element) {
-  return {element.topic, element.partition};
-}
-
 std::set<Partition> partitions_of(const rd_kafka_topic_partition_list_t& list) {
   std::set<Partition> all;
   for (int i = 0; i < list.cnt; ++i) all.insert(partition_of(list.elems[i]));
   return all;
-}
-
-void drop_error(rd_kafka_error_t* error) {
-  if (error != nullptr) rd_kafka_error_destroy(error);
 }
 
 }  // namespace
@@ -64,7 +54,7 @@ GroupMember::GroupMember(MemberSettings settings, Context context, abi::Lanes& l
   done_metric_ = this->context().counter("kafka_lane_offsets", "Offsets that lanes of this Weir have done.");
   Configuration configuration(settings_.connection, *this);
   configuration.set("group.id", settings_.group);
-  configuration.set("partition.assignment.strategy", kCooperative ? "cooperative-sticky" : "range");
+  configuration.set("partition.assignment.strategy", assignment_strategy());
   configuration.set("enable.auto.commit", "false");
   configuration.set("enable.auto.offset.store", "false");
   configuration.set("topic.metadata.refresh.interval.ms", "30000");
@@ -116,11 +106,8 @@ void GroupMember::run() {
 
 /// New partitions, or with `range` all that are ours now.
 void GroupMember::assign(rd_kafka_topic_partition_list_t* list) {
-  if (kCooperative) {
-    drop_error(rd_kafka_incremental_assign(client_.get(), list));
-  } else {
-    rd_kafka_assign(client_.get(), list);
-  }
+  if (const auto error = take_up(client_.get(), list); !error.empty())
+    say(Level::warning, "taking partitions: " + error);
   rd_kafka_pause_partitions(client_.get(), list);  // the lanes read
   const auto given = partitions_of(*list);
   std::set<Partition> gone;
@@ -171,7 +158,7 @@ void GroupMember::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
       const auto lane = running_.find(partition);
       const bool stands = lane != running_.end() && lane->second.waits &&
                           (!lane->second.done || lane->second.committed == lane->second.done->next);
-      if (!lost && stands && !kCooperative && !stopping_) {
+      if (!lost && stands && !cooperative() && !stopping_) {
         parked_.insert(partition);
       } else {
         drop.insert(partition);
@@ -184,11 +171,7 @@ void GroupMember::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
                                            "' for too long: its " + std::to_string(partitions.size()) +
                                            " lanes are dropped, others may have them");
   for (const auto& partition : drop) lanes_.give_up(to_text(partition.topic), partition.number);
-  if (kCooperative) {
-    drop_error(rd_kafka_incremental_unassign(client_.get(), list));
-  } else {
-    rd_kafka_assign(client_.get(), nullptr);
-  }
+  give_up(client_.get(), list);
   context().not_ready("the group '" + settings_.group + "' is sharing out its partitions anew");
 }
 

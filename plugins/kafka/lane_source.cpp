@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "assignment.h"
 #include "weir/errors.h"
 
 namespace weir::kafka {
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::string_view kRounds = "rounds";
 constexpr std::size_t kMostMessages = 10'000;  ///< in a round
-constexpr int kRequest = 5000;                 ///< milliseconds for one request to the cluster
 constexpr std::int64_t kAskAgain = 50'000'000;
 
 }  // namespace
