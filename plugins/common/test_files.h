@@ -2,9 +2,11 @@
 // For tests: a directory that goes with the test, and files in it.
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -67,6 +69,27 @@ class TestDirectory {
     return path;
   }
   std::string path_;
+};
+
+/// Stands for a disk that has no room: while it lives, no file of this process grows beyond so many bytes.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t size = 1'000'000) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &room_);
+    auto none = room_;
+    none.rlim_cur = size;
+    ::setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &room_);
+    std::signal(SIGXFSZ, signal_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit room_{};
+  void (*signal_)(int);
 };
 
 /// What the command prints; throws if it fails. What any tool makes of a file is the test of our formats.

@@ -7,27 +7,12 @@
 #include <random>
 #include <string>
 
-#include "plugins/common/test_files.h"
-#include "weir/plugin.h"
-#include "weir/testkit.h"
-
-extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
+#include "file_sink_test.h"
 
 using namespace weir::file;
 using weir::testkit::Runner;
 
 namespace {
-
-const auto* type() {
-  return weir::testkit::find_type(weir_plugin_abi_1(), "FileSink");
-}
-
-void end(Runner& runner) {
-  runner.run();
-  runner.finish();
-  runner.durable();
-  runner.run();
-}
 
 /// Everything pushed so far is complete and has its name.
 void complete(Runner& runner) {

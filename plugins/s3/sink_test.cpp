@@ -3,10 +3,8 @@
 #include "sink.h"
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <csignal>
 #include <random>
 
 #include "store_test.h"
@@ -309,27 +307,19 @@ TEST_CASE("a full disk makes it wait with a clear message, and nothing is lost o
   runner.push(readings(100));
   runner.run();
   runner.durable();
-  // A limit on the size of files stands for the full disk.
-  const auto limit_file_size = [](rlim_t size) {
-    struct rlimit limit{};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = size;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  };
-  const auto old = std::signal(SIGXFSZ, SIG_IGN);
-  limit_file_size(1'000'000);
   const auto large = readings(30'000, 100);
   for (const auto& content : {std::string("before\n"), large, std::string("after\n")}) runner.push(content);
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    CHECK_THROWS_WITH_AS(
-        {
-          runner.run();
-          runner.durable();
-        },
-        doctest::Contains(("cannot write to " + runner.folder() + "/objects").c_str()), weir::Unavailable);
+  {
+    const weir::file::FullDisk full;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      CHECK_THROWS_WITH_AS(
+          {
+            runner.run();
+            runner.durable();
+          },
+          doctest::Contains(("cannot write to " + runner.folder() + "/objects").c_str()), weir::Unavailable);
+    }
   }
-  limit_file_size(RLIM_INFINITY);
-  std::signal(SIGXFSZ, old);
   end(runner);
   CHECK(sorted_lines(store.everything()) == sorted_lines(readings(100) + "before\n" + large + "after\n"));
 }
