@@ -17,8 +17,6 @@ import tempfile
 import threading
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import failures
 from failures import flow_runs
@@ -138,14 +136,6 @@ class Posters:
         return collections.Counter(status for _, status, asked in list(self.answers) if since <= asked < until)
 
 
-def not_ready():
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5):
-            return ""
-    except urllib.error.HTTPError as error:
-        return error.read().decode()
-
-
 class DiskFull(unittest.TestCase):
     def setUp(self):
         self.disk = Disk(self)
@@ -188,11 +178,11 @@ class DiskFull(unittest.TestCase):
     def full(self, run):
         """The disk is full for a while."""
         self.disk.fill()
-        flow_runs.wait_for("that it is said", lambda: "the disk is full" in not_ready(), run)
+        flow_runs.wait_for("that it is said", lambda: "the disk is full" in failures.not_ready(PORT), run)
         began = time.monotonic()
         said = set()
         while time.monotonic() < began + FULL:
-            said.update(not_ready().splitlines())
+            said.update(failures.not_ready(PORT).splitlines())
             time.sleep(0.1)
         statuses = self.posters.statuses(began)
         print(f"full: {self.disk.free()} bytes are free; /readyz: {sorted(said)}; HTTP: {dict(statuses)}", flush=True)
@@ -201,7 +191,7 @@ class DiskFull(unittest.TestCase):
 
     def test_what_was_taken_is_there_and_all_goes_on_when_there_is_room(self):
         run = self.start()
-        flow_runs.wait_for("that it is ready", lambda: not_ready() == "", run)
+        flow_runs.wait_for("that it is ready", lambda: failures.not_ready(PORT) == "", run)
         self.posters = Posters()
         self.addCleanup(self.posters.stop)
         publisher = self.weir.start(str(self.weir.folder / "publish.yaml"), "publisher", {})
@@ -211,19 +201,17 @@ class DiskFull(unittest.TestCase):
             if killed:
                 run.kill()
                 run = self.start()
-                flow_runs.wait_for("that it says so after its start too", lambda: "the disk is full" in not_ready(), run)
+                flow_runs.wait_for("that it says so after its start too", lambda: "the disk is full" in failures.not_ready(PORT), run)
             self.disk.empty()
             print(f"all goes on {self.await_all(run):.1f} s after there was room", flush=True)
-            flow_runs.wait_for("that it is ready", lambda: not_ready() == "", run)
+            flow_runs.wait_for("that it is ready", lambda: failures.not_ready(PORT) == "", run)
         self.posters.stop()
         self.assertEqual(publisher.stop(), 0, publisher.output()[-3000:])
         count = self.load.stop()
         flow_runs.wait_for("what was stored", lambda: len(self.stored()) >= count // ROLL * ROLL, run)
         taken = {number for number, status, _ in self.posters.answers if status == 200}
         flow_runs.wait_for("what was answered 200", lambda: taken.difference(self.numbers("listened")) == set(), run)
-        before = -1
-        while before != (before := len(self.numbers("received"))):
-            time.sleep(1)
+        failures.until_no_more_comes(lambda: len(self.numbers("received")), run)
         self.assertEqual(run.stop(), 0, run.output()[-3000:])
         print("HTTP:", dict(self.posters.statuses()), flush=True)
         received = set(self.numbers("received"))

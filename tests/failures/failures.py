@@ -5,6 +5,9 @@ import json
 import pathlib
 import sys
 import threading
+import time
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flows"))
 
@@ -16,6 +19,34 @@ processors:
   messages: {{type: KafkaSource, brokers: "{brokers}", topic: "{topic}", group: "{group}", to: out}}
   out: {{type: FileSink, path: "{out}", drop: failure}}
 """
+
+
+def get(port, path):
+    """Status and text of what a Weir answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def not_ready(port):
+    """Why a Weir is not ready, a line for each processor; empty if it is."""
+    status, text = get(port, "/readyz")
+    return "" if status == 200 else text
+
+
+def until_no_more_comes(count, run, still=1):
+    """Until the number of what came has stayed the same for so many seconds."""
+    seen, since = None, time.monotonic()
+
+    def stays():
+        nonlocal seen, since
+        if seen != (now := count()):
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since >= still
+
+    flow_runs.wait_for("no more to come", stays, run)
 
 
 class Load:

@@ -12,9 +12,7 @@ import socket
 import threading
 import time
 import unittest
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import failures
 from failures import flow_runs
@@ -125,14 +123,6 @@ class Api:
             return [record["n"] for body in self.taken.values() for record in json.loads(body)]
 
 
-def not_ready():
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5):
-            return ""
-    except urllib.error.HTTPError as error:
-        return error.read().decode()
-
-
 class Hang(unittest.TestCase):
     def setUp(self):
         self.api = Api()
@@ -145,7 +135,7 @@ class Hang(unittest.TestCase):
 
     def start(self, **parameters):
         run = self.weir.start(str(self.weir.folder / "flow.yaml"), "data", parameters, "--listen", f"127.0.0.1:{PORT}")
-        flow_runs.wait_for("that it listens", lambda: not_ready() is not None, run)
+        flow_runs.wait_for("that it listens", lambda: failures.not_ready(PORT) is not None, run)
         return run
 
     def lines(self, name):
@@ -167,7 +157,7 @@ class Hang(unittest.TestCase):
         began, ticks = time.monotonic(), len(self.lines("ticks"))
         said = {}
         while time.monotonic() < began + HANGS:
-            for line in not_ready().splitlines():
+            for line in failures.not_ready(PORT).splitlines():
                 name = line.partition(":")[0].rpartition("/")[2]
                 said.setdefault(name, line)
             time.sleep(0.05)
@@ -186,7 +176,7 @@ class Hang(unittest.TestCase):
         self.await_all(run)
         for mode in MODES:
             self.hang(mode, run)
-        flow_runs.wait_for("that it is ready", lambda: not_ready() == "", run)
+        flow_runs.wait_for("that it is ready", lambda: failures.not_ready(PORT) == "", run)
         self.assertEqual(run.stop(), 0, run.output()[-3000:])
         for mode in MODES:  # a request may take as long as it likes
             run = self.start(timeout="60s")

@@ -14,8 +14,6 @@ import pathlib
 import subprocess
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import failures
 import network
@@ -63,16 +61,8 @@ processors:
 """
 
 
-def get(path):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
 def processors():
-    return {each["name"]: each for each in json.loads(get("/api/v1/flows/cut")[1])["processors"]}
+    return {each["name"]: each for each in json.loads(failures.get(PORT, "/api/v1/flows/cut")[1])["processors"]}
 
 
 def numbers(path):
@@ -108,7 +98,7 @@ class NetworkCut(unittest.TestCase):
         command = weir.command(str(weir.folder / "far.yaml"), "far", {}, "--listen", f"127.0.0.1:{PORT}")
         far = flow_runs.Run([*self.wire.far, *command], str(weir.folder / "far.log"))
         run = weir.start(str(weir.folder / "cut.yaml"), "data", {}, "--listen", f"127.0.0.1:{PORT}")
-        flow_runs.wait_for("everything to be ready", lambda: get("/readyz")[0] == 200, run)
+        flow_runs.wait_for("everything to be ready", lambda: failures.get(PORT, "/readyz")[0] == 200, run)
         for how in ("silent", "down"):
             self.flow_for_a_while()
             self.cut(how, run)
@@ -137,7 +127,7 @@ class NetworkCut(unittest.TestCase):
     def delivered(self):
         """By processor, how much has come through it."""
         counts = {}
-        metrics = get("/metrics")[1].splitlines()
+        metrics = failures.get(PORT, "/metrics")[1].splitlines()
         for name, metric in SINKS.items():
             if not metric:  # what a subscriber on the other machine has
                 counts[name] = len(numbers(self.published))
@@ -152,7 +142,7 @@ class NetworkCut(unittest.TestCase):
         return [name for name, count in self.delivered().items() if count < before[name] + least]
 
     def queued(self):
-        return sum(each["queued"] for each in json.loads(get("/api/v1/flows/cut")[1])["connections"])
+        return sum(each["queued"] for each in json.loads(failures.get(PORT, "/api/v1/flows/cut")[1])["connections"])
 
     def cut(self, how, run):
         began = time.monotonic()
@@ -160,7 +150,7 @@ class NetworkCut(unittest.TestCase):
         self.wire.cut(how)
         noticed = {}
         while passed() < SECONDS:
-            status, problem = get("/readyz")
+            status, problem = failures.get(PORT, "/readyz")
             for name in [*SINKS, *SOURCES]:
                 if f"cut/{name}:" in problem and name not in noticed:
                     self.assertEqual(status, 503)
@@ -179,7 +169,7 @@ class NetworkCut(unittest.TestCase):
             back.update({name: round(passed(), 1) for name in before if name not in behind and name not in back})
             self.assertLess(passed(), BACK_WITHIN, f"{behind} {run.output()[-3000:]}")
             time.sleep(0.1)
-        flow_runs.wait_for("all to be ready", lambda: get("/readyz")[0] == 200, run, BACK_WITHIN)
+        flow_runs.wait_for("all to be ready", lambda: failures.get(PORT, "/readyz")[0] == 200, run, BACK_WITHIN)
         print(f"{how}: everything flows again {max(back.values())} s after the network was back: {back}; "
               f"/readyz after {passed():.1f} s", flush=True)
 
