@@ -362,6 +362,7 @@ class Engine {
   void settle_finished(Instance& instance, Connection& connection);
   void settle(Instance& instance, Connection* connection, const std::shared_ptr<Flight>& flight, Prepared& prepared);
   void push(Instance& instance, PreparedOutput& output);
+  void index(const std::string& name, const PreparedOutput& output, std::uint32_t connection, std::uint64_t first);
   void retain(Instance& instance, const PreparedOutput& output,
               std::vector<std::pair<std::uint32_t, std::uint64_t>> places);
   void roll_back(Instance& instance, const Step& step, const std::shared_ptr<Flight>& flight,

@@ -2,6 +2,7 @@
 // change, all under the lock and so all in one epoch.
 
 #include <algorithm>
+#include <span>
 
 #include "engine/engine.h"
 #include "engine/lane.h"
@@ -67,21 +68,32 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
       store::add_coalescing(lineage_, std::move(mine));
     }
     if (instance.is_source()) {
-      for (const auto& name : instance.flow_definition().provenance.index) {
-        for (std::uint32_t k = 0; k < output.count; ++k) {
-          const auto& item = output.batch->items[output.offset + k];
-          for (std::uint16_t a = 0; a < item.attribute_count; ++a) {
-            if (view(item.attributes[a].name) == name)
-              attributes_.push_back(
-                  {connection.number(), first + k, name, std::string(view(item.attributes[a].value))});
-          }
-        }
-      }
+      for (const auto& name : instance.flow_definition().provenance.index)
+        index(name, output, connection.number(), first);
     }
     if (connection.durable_only) touch(true);
     consider(*connection.to);
   }
   if (!places.empty()) retain(instance, output, std::move(places));
+}
+
+/// Notes on which FlowFiles of the output, the first of which is `first` there, the attribute stands.
+void Engine::index(const std::string& name, const PreparedOutput& output, std::uint32_t connection,
+                   std::uint64_t first) {
+  for (std::uint32_t k = 0; k < output.count; ++k) {
+    const auto& item = output.batch->items[output.offset + k];
+    const std::span attributes(item.attributes, item.attribute_count);
+    const auto found = std::ranges::find(attributes, name, [](const auto& each) { return view(each.name); });
+    if (found == attributes.end()) continue;
+    const auto value = view(found->value);
+    auto* last = attributes_.empty() ? nullptr : &attributes_.back();
+    if (last != nullptr && last->connection == connection && last->sequence + last->count == first + k &&
+        last->value == value && last->name == name) {
+      ++last->count;
+    } else {
+      attributes_.push_back({connection, first + k, name, std::string(value)});
+    }
+  }
 }
 
 /// Keeps what a source put out for replay, as long as it does not come too fast for that.

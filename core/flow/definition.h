@@ -81,7 +81,7 @@ struct Connection {
 };
 
 struct ProvenanceOptions {
-  std::vector<std::string> index;  ///< attributes that events can be searched by
+  std::vector<std::string> index;  ///< attributes of sources' FlowFiles that events can be searched by
   Duration keep_for = std::chrono::hours(24 * 7);
   std::uint64_t keep_bytes = 1 * GiB;
 };

@@ -156,6 +156,7 @@ Draft FlowReader::read(const Node& root) {
   } else {
     read_processors(*processors, draft);
   }
+  index_sources(root, draft);
   if (const auto* tests = root.find("tests"); tests != nullptr && !tests->is_null())
     draft.flow.tests = TestReader(report_, draft.flow).read(*tests);
   return draft;
@@ -181,6 +182,20 @@ void FlowReader::read_provenance(const Node& node, ProvenanceOptions& options) c
   }
   if (const auto* keep = node.find("keep_for")) options.keep_for = duration(*keep, "keep_for", options.keep_for);
   if (const auto* keep = node.find("keep_bytes")) options.keep_bytes = bytes(*keep, "keep_bytes", options.keep_bytes);
+}
+
+/// Data is found by where it came from, unless the author says by what.
+void FlowReader::index_sources(const Node& root, Draft& draft) const {
+  const auto* provenance = root.find("provenance");
+  if (provenance != nullptr && provenance->is_map() && provenance->find("index") != nullptr) return;
+  auto& index = draft.flow.provenance.index;
+  for (const auto& processor : draft.processors) {
+    if (processor.type == nullptr) continue;
+    const auto& spec = *processor.type->spec;
+    if ((spec.flags & abi::kSource) == 0 || spec.write_count == 0) continue;
+    std::string name(view(spec.writes[0].name));
+    if (std::find(index.begin(), index.end(), name) == index.end()) index.push_back(std::move(name));
+  }
 }
 
 QueueOptions FlowReader::read_queue(const Node& node, QueueOptions queue) const {

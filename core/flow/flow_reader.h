@@ -60,6 +60,7 @@ class FlowReader {
  private:
   void read_defaults(const Node& node, Draft& draft) const;
   void read_provenance(const Node& node, ProvenanceOptions& options) const;
+  void index_sources(const Node& root, Draft& draft) const;
   void read_processors(const Node& node, Draft& draft) const;
   void read_processor(const Member& member, Draft& draft) const;
   void read_options(const Node& body, const ProcessorDraft& draft, const std::vector<std::string>& relationships,

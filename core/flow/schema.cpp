@@ -363,10 +363,13 @@ std::string schema(const plugin::Registry& registry) {
                                  {"type", "object"},
                                  {"minProperties", 1},
                                  {"additionalProperties", refer("processor")}};
-  p["provenance"] = described(map_of({{"index", json::object{{"type", "array"}, {"items", text_type()}}},
-                                      {"keep_for", refer("duration")},
-                                      {"keep_bytes", refer("bytes")}}),
-                              "What is kept of where data came from and went.");
+  p["provenance"] =
+      described(map_of({{"index", described(json::object{{"type", "array"}, {"items", text_type()}},
+                                            "Attributes of sources' FlowFiles to search by; unless said: where each "
+                                            "source's data is from, as mqtt.topic or filename.")},
+                        {"keep_for", refer("duration")},
+                        {"keep_bytes", refer("bytes")}}),
+                "What is kept of where data came from and went.");
   p["tests"] = described(json::object{{"type", "array"}, {"items", test()}},
                          "What the flow does with given input, in virtual time: `weir test` runs them.");
   json::object root{{"$schema", "https://json-schema.org/draft/2020-12/schema"},

@@ -55,11 +55,14 @@ PackedAttributes pack_attributes(std::span<const IndexedAttribute> attributes) {
     append_varint(result.packed, first.value.size());
     result.packed += first.value;
     append_varint(result.packed, first.connection);
-    append_varint(result.packed, end - i);
+    std::uint64_t count = 0;
+    for (auto k = i; k < end; ++k) count += sorted[k]->count;
+    append_varint(result.packed, count);
     std::uint64_t previous = 0;
     for (auto k = i; k < end; ++k) {
       append_varint(result.packed, sorted[k]->sequence - previous);
-      previous = sorted[k]->sequence;
+      previous = sorted[k]->sequence + sorted[k]->count - 1;
+      for (auto next = sorted[k]->count; next > 1; --next) append_varint(result.packed, 1);
     }
     keys.push_back(sorted[i]);
     i = end;

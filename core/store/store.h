@@ -99,6 +99,7 @@ struct IndexedAttribute {
   std::uint64_t sequence = 0;
   std::string name;
   std::string value;
+  std::uint64_t count = 1;  ///< of sequences that had it, one after the other
 };
 
 /// What a source put out at once, to be kept for replay, and where it went.

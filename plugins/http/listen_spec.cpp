@@ -77,8 +77,8 @@ Spec<ListenSettings> make_spec() {
                  .example = "5s",
                  .above = 0});
   spec.relationship({"success", "The bodies of the requests."})
-      .writes("http.method", "The method.")
       .writes("http.path", "The path, as it was sent.")
+      .writes("http.method", "The method.")
       .writes("http.query", "What stood behind the question mark.")
       .writes("http.remote", "The client's address.")
       .writes("http.header.<name>", "The headers that `headers` names.")

@@ -77,6 +77,30 @@ class ProvenanceTest(WeirTest):
         self.assertIn("`provenance: {index: [filename]}`",
                       self.weir("provenance", "events", "--attribute", "filename=x"))
 
+    def test_what_came_from_a_file_is_found_by_its_name_though_no_index_was_asked_for(self):
+        (self.folder / "in").mkdir()
+        lines = {"a.txt": 7, "b.txt": 1, "c.txt": 30}
+        for name, count in lines.items():
+            (self.folder / "in" / name).write_text("x\n" * count)
+        flow = """
+          flow: {name}
+          {more}
+          processors:
+            in: {{type: FileSource, path: in, emit: each, to: out, drop: failure}}
+            out: {{type: FileSink, path: "{name}.txt", drop: failure}}
+          """
+        for name, more in (("files", ""), ("none", "provenance: {index: []}")):
+            (self.folder / "files.yaml").write_text(flow.format(name=name, more=more))
+            self.weir("run", "files.yaml", "--until-idle", "--listen", "none")
+        first = 0
+        for name, count in lines.items():  # in the order of their names
+            events = self.ask("events", "--attribute", f"filename={name}", "--type", "RECEIVE")
+            self.assertEqual({event["processor"] for event in events}, {"files/in"})
+            covered = {event["outputs"][0] + i for event in events for i in range(event["outputs"][1])}
+            self.assertLessEqual(set(range(first, first + count)), covered, name)
+            first += count
+        self.assertEqual(self.ask("events", "--attribute", "filename=d.txt"), [])
+
     def test_lineage_names_exactly_what_something_came_from_and_became(self):
         evens = [json.loads(line)["n"] for line in (self.folder / "evens.txt").read_text().splitlines()]
         self.assertEqual(evens, list(range(0, 60, 2)))

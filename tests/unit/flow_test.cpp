@@ -96,6 +96,24 @@ const std::string kSinks = "  out: {type: TestSink, path: p}\n  dead: {type: Tes
 
 }  // namespace
 
+TEST_CASE("provenance is indexed by what the sources say of where their data is from, or by what the author says") {
+  const auto index_of = [](const std::string& provenance) {
+    const auto result = load_yaml("flow: f\n" + provenance +
+                                  "processors:\n"
+                                  "  a: {type: TestSource, topic: x, to: out}\n"
+                                  "  b: {type: TestSource, topic: y, to: out}\n"
+                                  "  out: {type: TestSink, path: p}\n");
+    for (const auto& problem : result.problems) MESSAGE(to_text(problem));
+    REQUIRE(result.flows.size() == 1);
+    return result.flows[0].provenance.index;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(index_of("") == Names{"test.topic"});
+  CHECK(index_of("provenance: {keep_for: 2d}\n") == Names{"test.topic"});
+  CHECK(index_of("provenance: {index: [color]}\n") == Names{"color"});
+  CHECK(index_of("provenance: {index: []}\n").empty());
+}
+
 TEST_CASE("a flow is read whole") {
   const auto result = load_yaml(kWhole, with_environment({{"ZONE", "a/$(x)"}}));
   for (const auto& problem : result.problems) MESSAGE(to_text(problem));

@@ -298,6 +298,8 @@ class Spec : public Fields<S> {
   /// The keys of this map property are relationships too, numbered after the declared ones in the author's order.
   Spec& relationships_from(std::string_view property) { return spec_.relationships_from = this->keep(property), *this; }
   Spec& reads(std::string_view attribute, std::string_view help) { return add(reads_, {attribute, help}); }
+  /// The first that a source writes tells where its data is from: provenance can be searched by it, unless the flow
+  /// says by what.
   Spec& writes(std::string_view attribute, std::string_view help) { return add(writes_, {attribute, help}); }
   /// Says what it keeps in its durable state.
   Spec& state(std::string_view what) { return spec_.state = this->keep(what), *this; }
