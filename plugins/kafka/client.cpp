@@ -6,6 +6,10 @@
 #include <sys/socket.h>
 #include <syslog.h>
 
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
 #include <utility>
 
 #include "weir/errors.h"
@@ -18,10 +22,26 @@ constexpr auto kSameAgain = std::chrono::minutes(1);
 /// hour, with pauses so long that it would not notice at once that the network is back.
 constexpr int kSilenceSeconds = 20;
 
+/// A client ends in a second or two, unless librdkafka loses count of who holds one of its threads: after a topic was
+/// deleted, its destruction may wait for ever (its issues 4362 and 4674).
+constexpr auto kEndsWithin = std::chrono::seconds(10);
+
+/// Clients that did not end, whose threads may still log when their Trouble has gone.
+struct Abandoned {
+  std::mutex mutex;
+  std::set<const rd_kafka_t*> clients;
+};
+Abandoned& abandoned() {
+  static auto* all = new Abandoned;  // for as long as there are threads
+  return *all;
+}
+
 /// Every client's opaque is its Trouble: all callbacks of this plugin find the rest from there or by their own opaque.
 void log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   auto* trouble = static_cast<Trouble*>(rd_kafka_opaque(client));
   if (trouble == nullptr) return;
+  const std::lock_guard lock(abandoned().mutex);
+  if (abandoned().clients.contains(client)) return;
   // That a connection failed is told to error() too, for each broker and again and again while it is away.
   const bool told = std::string_view(facility) == "FAIL";
   trouble->context().log(told                   ? Level::debug
@@ -59,7 +79,23 @@ int open_socket(int domain, int type, int protocol, void* /*opaque*/) {
 }  // namespace
 
 void Destroy::operator()(rd_kafka_s* client) const {
-  rd_kafka_destroy(client);
+  auto* trouble = static_cast<Trouble*>(rd_kafka_opaque(client));
+  std::promise<void> promise;
+  const auto destroyed = promise.get_future();
+  std::thread([client, promise = std::move(promise)]() mutable {
+    rd_kafka_destroy(client);
+    const std::lock_guard lock(abandoned().mutex);
+    abandoned().clients.erase(client);
+    promise.set_value();
+  }).detach();
+  destroyed.wait_for(kEndsWithin);
+  const std::lock_guard lock(abandoned().mutex);
+  if (destroyed.wait_for(std::chrono::seconds(0)) == std::future_status::ready) return;
+  abandoned().clients.insert(client);
+  if (trouble != nullptr)
+    trouble->context().log(Level::warning,
+                           "librdkafka does not end its threads, as may happen after a topic was deleted; they stay "
+                           "until this process ends, and do nothing");
 }
 void Destroy::operator()(rd_kafka_conf_s* conf) const {
   rd_kafka_conf_destroy(conf);

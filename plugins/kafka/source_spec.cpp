@@ -25,7 +25,8 @@ Spec<SourceSettings> make_spec() {
       "While what follows is slower, up to `buffer_max` is held and then the partitions are paused; the member stays "
       "in the group. A broker that is away is tried again for as long as it takes. Where an offset is not there any "
       "more (retention deleted it, or the topic was made anew), an error bulletin says what is missing, and reading "
-      "goes on where the partition begins.\n\n"
+      "goes on where the partition begins. A topic that was made anew and already has as many messages as were read "
+      "of the old one looks like the old one: give it another name, or reset the group.\n\n"
       "With `--until-idle` it has finished when all its partitions were read to their ends.");
   spec.example("brokers: localhost:9092\ntopic: readings\ngroup: lake\n");
   spec.property("topic", &SourceSettings::topic, {.help = "The topic to read.", .example = "readings"})

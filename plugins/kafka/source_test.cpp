@@ -240,6 +240,30 @@ TEST_CASE("to the end: it is over with the last message, though all was received
   CHECK(runner.finished());
 }
 
+TEST_CASE("a topic that is deleted and made anew, with fewer partitions, is read from its beginning") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  const auto produce = [&](int partitions, const std::vector<std::string>& texts) {
+    client.create_topic("anew", partitions);
+    for (int i = 0; i < partitions; ++i) {
+      for (const auto& text : texts) client.produce("anew", text, {}, i);
+    }
+    client.flush();
+  };
+  produce(3, {"before", "before"});
+  {
+    Runner runner(type(), settings(broker->brokers(), "topic: anew\nemit: each\n"));
+    CHECK(take(runner, 6).size() == 6);
+    runner.durable();
+    client.delete_topic("anew");
+    produce(2, {"after"});
+    CHECK(contents(take(runner, 2)) == std::vector<std::string>{"after", "after"});
+    CHECK(said(runner, "The topic was made anew"));
+    runner.durable();
+  }  // and it ends, though librdkafka may keep its threads
+}
+
 TEST_CASE("read_committed leaves out what was aborted") {
   auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
