@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "weir/errors.h"
+#include "weir/schedule.h"
 
 namespace weir::s3 {
 
@@ -12,8 +13,9 @@ namespace {
 
 constexpr std::string_view kObjects = "k/";  ///< state: ObjectPosition, by key
 constexpr std::string_view kObjectsEnd = "k0";
-constexpr std::string_view kSessions = "n";  ///< state: how often it was changed
-constexpr std::string_view kLast = "l";      ///< state: with track: last_key, that key
+constexpr std::string_view kSessions = "n";           ///< state: how often it was changed
+constexpr std::string_view kLast = "l";               ///< state: with track: last_key, that key
+constexpr std::int64_t kDurableSoon = 1'000'000'000;  ///< ns, in which what was read is likely to be durable
 
 std::string state_key(const std::string& key) {
   return std::string(kObjects) + key;
@@ -42,6 +44,7 @@ S3Source::S3Source(SourceSettings settings) : settings_(std::move(settings)) {
 
 void S3Source::start(Context& context) {
   context_ = context;
+  scheduled_ = is_scheduled(context);
   stopping_ = false;
   client_ = std::make_shared<Client>(settings_, credentials_, &stopping_);
   client_->list(settings_.prefix, "", "", 1);
@@ -61,14 +64,23 @@ void S3Source::poll(Session& session) {
 }
 
 void S3Source::work(Session& session) {
+  const bool only_to_delete = delete_at_ && session.now() >= *delete_at_;
+  if (only_to_delete) delete_at_.reset();
   remove_done(session);
   const auto interval = settings_.interval.count();
-  if (next_listing_ && *next_listing_ - session.now() > interval) next_listing_.reset();  // the clock was set back
-  if (to_read_.empty() && (listing_ || !next_listing_ || session.now() >= *next_listing_)) list_page(session);
+  const bool set_back = next_listing_ && *next_listing_ - session.now() > interval;
+  if (set_back || (scheduled_ && passed_ && !only_to_delete)) next_listing_.reset();
+  const bool due = !next_listing_ || (!scheduled_ && session.now() >= *next_listing_);
+  if (to_read_.empty() && (listing_ || due)) list_page(session);
   if (!to_read_.empty()) read_some(session);
-  if (!to_read_.empty() || listing_) return session.again();
+  passed_ = to_read_.empty() && !listing_;
+  // What was found at its time is read to the end: it does not wait for the next time of a schedule.
+  if (!passed_) return scheduled_ ? session.tick_at(session.now()) : session.again();
   if (context_.until_idle() && awaiting_.empty()) return session.finished();
-  session.tick_at(*next_listing_);
+  if (!scheduled_) return session.tick_at(*next_listing_);
+  if (awaiting_.empty()) return;
+  delete_at_ = session.now() + std::min(interval, kDurableSoon);
+  session.tick_at(*delete_at_);
 }
 
 void S3Source::load(Session& session) {
@@ -82,6 +94,7 @@ void S3Source::load(Session& session) {
   listing_ = false;
   page_.clear();
   next_listing_.reset();
+  delete_at_.reset();
   session.scan_state(kObjects, kObjectsEnd, [&](std::string_view key, std::string_view value) {
     if (const auto position = ObjectPosition::decode(value)) positions_.emplace(key.substr(kObjects.size()), *position);
     return true;

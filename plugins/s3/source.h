@@ -76,6 +76,9 @@ class S3Source final : public Source {
   bool listing_ = false;
   bool sorted_ = true;  ///< the listing under way came in the order of its keys
   std::optional<std::int64_t> next_listing_;
+  bool scheduled_ = false;                 ///< the author says when to look
+  bool passed_ = false;                    ///< what the last listing found has been read
+  std::optional<std::int64_t> delete_at_;  ///< with a schedule: when to delete what is durable by then, no more
 
   std::map<std::uint64_t, std::string> awaiting_;  ///< token to the key whose end its epoch covers
   std::uint64_t next_token_ = 1;

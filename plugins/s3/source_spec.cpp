@@ -46,7 +46,8 @@ const Spec<SourceSettings>& source_spec() {
             {.help = "Only keys that this glob matches as a whole; `*` matches '/' too.", .example = "*.ndjson.gz"})
         .property("track", &S::track,
                   {.help = "How it knows which objects are new: see New objects.", .choices = {"each", "last_key"}})
-        .property("interval", &S::interval, {.help = "How often to look for new objects.", .above = 0})
+        .property("interval", &S::interval,
+                  {.help = "How often to look for new objects. With a `schedule`, that says it.", .above = 0})
         .property(
             "format", &S::format,
             {.help = "`whole`: a FlowFile an object. `lines`, `ndjson`: by lines, empty ones left out of the latter. "

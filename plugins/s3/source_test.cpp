@@ -192,6 +192,24 @@ TEST_CASE("objects that were read can be deleted, once that is durable") {
   CHECK(runner.state().lower_bound("k/") == runner.state().lower_bound("k0"));
 }
 
+TEST_CASE("with a schedule it lists when it is polled, reads to the end, and deletes what is durable in between") {
+  if (!Versitygw::available()) return;
+  const TestStore store;
+  store.put("a", "1\n");
+  store.put("b", "2\n");
+  Runner runner(type(), store.properties() + "after: delete\ninterval: 10s", {.scheduled = true});
+  runner.run();  // polled at its time
+  CHECK(taken(runner) == "1\n2\n");
+  CHECK(runner.next_tick() == runner.now() + 1'000'000'000);
+  runner.durable();
+  runner.advance(std::chrono::seconds(1));
+  CHECK(store.objects().empty());
+  CHECK(runner.next_tick() == 0);
+  store.put("c", "3\n");
+  runner.run();  // though no ten seconds have passed
+  CHECK(taken(runner) == "3\n");
+}
+
 TEST_CASE("a store that is down is waited for, and a missing bucket is said at start") {
   if (!Versitygw::available()) return;
   TestStore store;

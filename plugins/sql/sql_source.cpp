@@ -5,6 +5,7 @@
 #include "selection.h"
 #include "server_values.h"
 #include "weir/json.h"
+#include "weir/schedule.h"
 
 namespace weir::db {
 
@@ -61,6 +62,7 @@ SqlSource::SqlSource(SqlSourceSettings settings)
 
 void SqlSource::start(Context& context) {
   context_ = context;
+  scheduled_ = is_scheduled(context);
   rows_metric_ = context.counter("sql_rows", "Rows read.");
   connect();
 }
@@ -119,11 +121,13 @@ std::vector<std::size_t> SqlSource::places_of(const std::vector<std::string>& na
 
 void SqlSource::poll(Session& session) {
   next_pass_ = std::min(next_pass_, session.now() + settings_.interval.count());  // the clock may have been set back
-  if (session.now() < next_pass_) return session.tick_at(next_pass_);
+  if (!scheduled_ && session.now() < next_pass_) return session.tick_at(next_pass_);
   const auto lock = connection_->lock();
   const bool more = selection_.limit == 0 ? read_on(session) : read_page(session);
-  if (more) return session.again();
+  // A reading that has begun is ended: it does not wait for the next time of a schedule.
+  if (more) return scheduled_ ? session.tick_at(session.now()) : session.again();
   if (context_.until_idle()) return session.finished();
+  if (scheduled_) return;
   next_pass_ = session.now() + settings_.interval.count();
   session.tick_at(next_pass_);
 }

@@ -62,6 +62,7 @@ class SqlSource final : public Source {
   std::unique_ptr<Connection> connection_;
   Selection selection_;
   std::int64_t next_pass_ = 0;  ///< when, on the flow's clock
+  bool scheduled_ = false;      ///< the author says when to look
 
   /// @name A pass over many sessions
   /// @{

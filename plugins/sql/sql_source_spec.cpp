@@ -74,7 +74,8 @@ const Spec<SqlSourceSettings>& sql_source_spec() {
                              "without a zone are taken for UTC. Not for SQLite.",
                      .example = "30s",
                      .min = 0})
-          .property("interval", &S::interval, {.help = "How often to look.", .above = 0})
+          .property("interval", &S::interval,
+                    {.help = "How often to look. With a `schedule`, that says it.", .above = 0})
           .property("batch", &S::batch,
                     {.help = "Rows of a page: the most that one query, and one session, reads.", .min = 1, .max = 1e6})
           .property("emit", &S::emit,

@@ -91,6 +91,24 @@ ON_EVERY_DATABASE("an incrementing column: each row once, over pages, restarts a
   CHECK(runner->events().at(0).transit_uri.find("secret") == std::string::npos);
 }
 
+ON_EVERY_DATABASE("with a schedule it looks when it is polled, reads to the end, and asks for nothing more") {
+  NEEDS_DATABASE();
+  On::own("CREATE TABLE s (id BIGINT PRIMARY KEY)");
+  On::execute("INSERT INTO s VALUES (1), (2), (3), (4), (5)");
+  for (const std::string& more : {std::string("mode: incrementing\ncolumn: id\n"), std::string("mode: changes\n")}) {
+    auto runner = source<On>("table: s\nbatch: 2\ninterval: 1s\n" + more, {.scheduled = true});
+    runner->run();  // polled at its time
+    std::string ids;
+    for (const auto& output : runner->take("success")) ids += output.content;
+    CHECK(std::count(ids.begin(), ids.end(), '\n') == 5);
+    CHECK(runner->next_tick() == 0);
+    On::execute("INSERT INTO s VALUES (6)");
+    runner->run();  // though no second has passed
+    CHECK(taken(*runner).ends_with("{\"id\":6}\n"));
+    On::execute("DELETE FROM s WHERE id = 6");
+  }
+}
+
 ON_EVERY_DATABASE("start_after leaves the rows before it alone") {
   NEEDS_DATABASE();
   On::own("CREATE TABLE s (id BIGINT PRIMARY KEY)");
