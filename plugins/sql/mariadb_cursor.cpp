@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -21,7 +22,8 @@ struct Field {
   enum_field_types type;
   bool binary;
   bool json;
-  bool single;  ///< FLOAT: 24 bits of mantissa, read as a double
+  bool single;    ///< FLOAT: 24 bits of mantissa, read as a double
+  bool numbered;  ///< ENUM, SET: ordered by their numbers, though read as text
 };
 
 std::vector<Field> fields_of(MYSQL_RES* result) {
@@ -33,7 +35,7 @@ std::vector<Field> fields_of(MYSQL_RES* result) {
                       (libmariadb().field_attr(&format, &raw[i], MARIADB_FIELD_ATTR_FORMAT_NAME) == 0 &&
                        std::string_view(format.str == nullptr ? "" : format.str, format.length) == "json");
     fields.push_back({std::string(raw[i].name, raw[i].name_length), raw[i].type, raw[i].charsetnr == kBinaryCharset,
-                      json, raw[i].type == MYSQL_TYPE_FLOAT});
+                      json, raw[i].type == MYSQL_TYPE_FLOAT, (raw[i].flags & (ENUM_FLAG | SET_FLAG)) != 0});
   }
   return fields;
 }
@@ -113,12 +115,9 @@ class MariadbCursor final : public Cursor {
       case MYSQL_TYPE_DECIMAL:
       case MYSQL_TYPE_NEWDECIMAL:
         return append_json_number(text(column), to);
-      case MYSQL_TYPE_BIT: {
-        unsigned long long number = 0;
-        for (const char c : text(column)) number = number << 8 | static_cast<unsigned char>(c);
-        to += std::to_string(number);
+      case MYSQL_TYPE_BIT:
+        to += std::to_string(bits(column));
         return;
-      }
       case MYSQL_TYPE_DATETIME:
       case MYSQL_TYPE_TIMESTAMP:
         return append_json_time(text(column), to);
@@ -148,7 +147,10 @@ class MariadbCursor final : public Cursor {
       case MYSQL_TYPE_DECIMAL:
       case MYSQL_TYPE_NEWDECIMAL:
         return std::string(text(column));
+      case MYSQL_TYPE_BIT:
+        return std::to_string(bits(column));
       default: {
+        if (fields_[column].numbered) return std::string(text(number_of(column)));
         std::string sql;
         connection_.append_literal(text(column), sql);
         return sql;
@@ -158,6 +160,17 @@ class MariadbCursor final : public Cursor {
 
  private:
   std::string_view text(std::size_t column) const { return {row_[column], lengths_[column]}; }
+  unsigned long long bits(std::size_t column) const {
+    unsigned long long number = 0;
+    for (const char c : text(column)) number = number << 8 | static_cast<unsigned char>(c);
+    return number;
+  }
+  /// Where the number of a `numbered` one stands: behind all columns.
+  std::size_t number_of(std::size_t column) const {
+    const auto before = std::count_if(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(column),
+                                      [](const Field& field) { return field.numbered; });
+    return fields_.size() + static_cast<std::size_t>(before);
+  }
 
   Mariadb& connection_;
   const std::vector<Field> fields_;
@@ -183,6 +196,10 @@ std::unique_ptr<Cursor> Mariadb::select(const Selection& selection) {
   for (const auto& field : fields) {
     const auto name = quoted(field.name);
     what += (what.empty() ? "" : ", ") + (field.single ? "CAST(" + name + " AS DOUBLE) AS " + name : name);
+  }
+  // Compared with text they are compared as text, which is another order than theirs.
+  for (const auto& field : fields) {
+    if (field.numbered) what += ", " + quoted(field.name) + " + 0";
   }
   const auto sql = select_sql(
       selection, quoted,

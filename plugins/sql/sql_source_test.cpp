@@ -223,6 +223,44 @@ ON_EVERY_DATABASE("all rows: what is read in one pass says so, by pages or by on
   }
 }
 
+/// How many of them come, in pages of two.
+template <class On>
+int paged(const std::string& column, const std::vector<std::string>& values) {
+  On::execute("DROP TABLE IF EXISTS s");
+  On::own("CREATE TABLE s (k " + column + " PRIMARY KEY)");
+  for (const auto& value : values) On::execute("INSERT INTO s VALUES (" + value + ")");
+  auto runner = source<On>("table: s\nbatch: 2\n");
+  runner->run();
+  const auto rows = taken(*runner);
+  return static_cast<int>(std::count(rows.begin(), rows.end(), '\n'));
+}
+
+TEST_CASE("pages go on behind keys of any type, in SQLite") {
+  using On = OnSqlite;
+  CHECK(paged<On>("BLOB", {"x'00'", "x'0027'", "x'ff'", "x'27'", "'text'"}) == 5);
+  CHECK(paged<On>("TEXT", {"'a'", "'a' || char(0) || 'b'", "'a' || char(0) || 'c'", "'b'", "''"}) == 5);
+  CHECK(paged<On>("REAL", {"3", "9e999", "'abc'"}) == 3);
+}
+
+TEST_CASE("pages go on behind keys of any type, in MariaDB") {
+  using On = OnMariadb;
+  if (!On::available()) return;
+  CHECK(paged<On>("BIT(40)", {"3", "2559", "10", "1099511627775", "65536"}) == 5);
+  CHECK(paged<On>("ENUM('z', 'b', 'a', 'y', '1')", {"'a'", "'b'", "'y'", "'z'", "'1'"}) == 5);
+  CHECK(paged<On>("SET('z', 'b', 'a')", {"'a'", "'b'", "'z'", "'z,a'", "'b,a'"}) == 5);
+  CHECK(paged<On>("VARBINARY(9)", {"x'00'", "x'27'", "x'5c'", "x'ff'", "x'c3'"}) == 5);
+  CHECK(paged<On>("FLOAT", {"0.1", "0.2", "0.3", "16777217", "1e30"}) == 5);
+}
+
+TEST_CASE("pages go on behind keys of any type, in PostgreSQL") {
+  using On = OnPostgresql;
+  if (!On::available()) return;
+  CHECK(paged<On>("bytea", {"'\\x00'", "'\\x27'", "'\\x5c'", "'\\xff'", "''"}) == 5);
+  CHECK(paged<On>("real", {"0.1", "0.2", "'NaN'", "'Infinity'", "1e30"}) == 5);
+  CHECK(paged<On>("char(3)", {"'a'", "'a''b'", "'\\'", "'é'", "''"}) == 5);
+  CHECK(paged<On>("interval", {"'1 day'", "'25:00'", "'-1 hour'", "'1 mon'", "'31 days'"}) == 5);
+}
+
 TEST_CASE("PostgreSQL's values become JSON without loss") {
   using On = OnPostgresql;
   NEEDS_DATABASE();

@@ -29,6 +29,16 @@ bool is_json(std::string_view text) {
   return walker.at_end();
 }
 
+std::string hex_literal(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string sql = "x'";
+  for (const char c : bytes) {
+    sql += kDigits[static_cast<unsigned char>(c) >> 4];
+    sql += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return sql + '\'';
+}
+
 class RowCursor final : public db::Cursor {
  public:
   RowCursor(std::shared_ptr<Target> target, Statement statement)
@@ -93,17 +103,22 @@ class RowCursor final : public db::Cursor {
       case SQLITE_INTEGER:
         return std::to_string(statement_.integer(i));
       case SQLITE_FLOAT: {
+        if (!std::isfinite(statement_.real(i))) return statement_.real(i) > 0 ? "9e999" : "-9e999";
         auto text = shortest(statement_.real(i));
         return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
       }
+      case SQLITE_BLOB:
+        return hex_literal(statement_.blob(i));
       default: {
-        const bool blob = type(column) == SQLITE_BLOB;
-        std::string sql = blob ? "CAST('" : "'";
-        for (const char c : blob ? statement_.blob(i) : statement_.text(i)) {
+        const auto text = statement_.text(i);
+        // SQL ends at its first NUL.
+        if (text.find('\0') != std::string_view::npos) return "CAST(" + hex_literal(text) + " AS TEXT)";
+        std::string sql = "'";
+        for (const char c : text) {
           if (c == '\'') sql += '\'';
           sql += c;
         }
-        return sql + (blob ? "' AS BLOB)" : "'");
+        return sql + '\'';
       }
     }
   }
