@@ -51,6 +51,9 @@ class Mariadb final : public ServerConnection {
   void end_transaction() override { execute("COMMIT"); }
 
  private:
+  std::vector<Texts> rows_of(const std::string& sql);
+  std::string key_collation();
+
   const Address address_;
   const Login login_;
   st_mysql* handle_ = nullptr;

@@ -28,6 +28,7 @@ std::string quoted(std::string_view name) {
 /// The server's messages say more than one line only in their details.
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  std::erase(text, '\t');
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }

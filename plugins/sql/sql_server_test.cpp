@@ -235,6 +235,23 @@ ON_EVERY_SERVER("an upsert replaces the row of the same key, also within one Flo
   CHECK(reason(runner->take("failure"), "\"a\"") == "the key at is NULL");
 }
 
+ON_EVERY_SERVER("texts that differ in anything are keys of their own in a table that Weir makes") {
+  NEEDS_SERVER();
+  const auto runner = sink<On>("table: t\nmode: upsert\nkey: [id]\n");
+  write(*runner, R"([{"id":"a"},{"id":"a "},{"id":"A"},{"id":"\u00e1"},{"id":"a\u0301"},{"id":""},{"id":" "}])");
+  CHECK(On::rows("SELECT count(*) FROM t") == "7");
+  CHECK(runner->take("failure").empty());
+}
+
+ON_EVERY_SERVER("statements of the author's own are executed as they stand, question marks and all") {
+  NEEDS_SERVER();
+  const auto runner = sink<On>(
+      "table: t\nmode: upsert\nkey: [id]\nsetup: [\"CREATE TABLE IF NOT EXISTS asked (id VARCHAR(9), q VARCHAR(9) "
+      "DEFAULT 'why?')\"]\nthen: [\"INSERT INTO asked (id, q) VALUES (:id, 'who?')\"]\n");
+  write(*runner, R"({"id":"a?"})");
+  CHECK(On::rows("SELECT id, q FROM asked") == "a?|who?");
+}
+
 ON_EVERY_SERVER("an author's own statement gets values as parameters, record by record") {
   NEEDS_SERVER();
   On::own("CREATE TABLE t (id VARCHAR(200) PRIMARY KEY, n BIGINT, seen TIMESTAMP NULL)");
