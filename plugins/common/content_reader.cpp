@@ -104,21 +104,25 @@ bool ContentReader::read_lines(Session& session, bool last) {
 /// `file` holds its beginning already.
 bool ContentReader::read_long_line(Session& session, FlowFile file, std::string_view begin, bool last) {
   const auto line_start = position_;
-  std::uint64_t size = begin.size();
-  char before = begin.empty() ? '\0' : begin.back();  // the byte before this block
-  std::uint64_t end_size = 0;                         // of its line's end
+  bool half = begin.ends_with('\r');  // it may be the first half of the line's end, which is cut off as a whole
+  std::uint64_t size = begin.size() - (half ? 1 : 0);
+  session.shrink(file, size);
+  std::uint64_t end_size = 0;  // of its line's end
   bool ended = false;
   while (true) {
-    char* const bytes = session.append(file, options_.chunk_size);
-    const auto n = fill(bytes, options_.chunk_size);
+    char* const bytes = session.append(file, options_.chunk_size + 1);
+    bytes[0] = '\r';
+    const std::size_t before = half ? 1 : 0;
+    const auto n = before + fill(bytes + before, options_.chunk_size);
     const auto line = first_line({bytes, n});
-    ended = !line.empty() && line.back() == '\n';
-    if (ended) end_size = (line.size() > 1 ? line[line.size() - 2] : before) == '\r' ? 2 : 1;
-    if (n > 0) before = bytes[n - 1];
-    size += line.size();
-    session.shrink(file, size);
-    if (!ended && !at_end_) continue;
-    carry_.assign(bytes + line.size(), n - line.size());
+    ended = line.ends_with('\n');
+    end_size = line.ends_with("\r\n") ? 2 : 1;
+    half = !at_end_ && line.ends_with('\r');
+    const bool more = !ended && !at_end_;
+    if (!more) carry_.assign(bytes + line.size(), n - line.size());
+    size += line.size() - (half ? 1 : 0);
+    session.shrink(file, size);  // from here on `bytes` are no longer ours
+    if (more) continue;
     if (!ended && !last && !damage_) {
       // Its end is still to be written: read it again then, from where it begins.
       position_ = line_start;

@@ -267,6 +267,22 @@ TEST_CASE("tail follows what is appended, and waits for the end of a line") {
   CHECK(joined(runner.take("success")) == "four\n");
 }
 
+TEST_CASE("what stands behind a line too large for memory is read byte for byte") {
+  const TestDirectory dir;
+  const auto text = "one\n" + std::string(9 * weir::MiB, 'x') + "\nthree\n";
+  Runner runner(type(), "path: " + dir.write("a.log", text), {.until_idle = true});
+  runner.run();
+  CHECK((joined(runner.take("success")) == text));
+}
+
+TEST_CASE("the end of a line too large for memory may be in two blocks") {
+  const TestDirectory dir;
+  const std::string large(9 * weir::MiB - 1, 'x');
+  Runner runner(type(), "path: " + dir.write("a.log", large + "\r\ntwo\r\n") + "\nemit: each", {.until_idle = true});
+  runner.run();
+  CHECK((contents(runner.take("success")) == List{large, "two"}));
+}
+
 TEST_CASE("with a schedule it looks when it is polled, reads what it finds to the end, and asks for nothing more") {
   const TestDirectory dir;
   dir.write("a.log", "one\n");
