@@ -201,7 +201,7 @@ class Preparation {
     } else if (in_.batch) {
       batch->arenas = in_.batch->arenas;
     }
-    if (out_.arena->bytes() != 0) batch->arenas.push_back(out_.arena);
+    if (!out_.arena->empty()) batch->arenas.push_back(out_.arena);
     if (from_held && in_.held != nullptr) {  // what was taken up, and what shares its memory
       for (const auto& e : out_.extras) {
         if (e.held == abi::kNone) continue;

@@ -43,6 +43,8 @@ class Arena {
   const External* add(External external);
 
   std::uint64_t bytes() const { return bytes_; }
+  /// Whether nothing can point into it; content in a file takes no bytes.
+  bool empty() const { return blocks_.empty() && externals_.empty(); }
   /// Of all arenas of the process: what the memory budget is compared with.
   static std::uint64_t total_bytes() { return total_.load(std::memory_order_relaxed); }
 

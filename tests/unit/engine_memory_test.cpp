@@ -110,6 +110,28 @@ TEST_CASE_FIXTURE(EngineTest,
   CHECK(collected().of("sink") == numbers(5'000));
 }
 
+TEST_CASE_FIXTURE(EngineTest,
+                  "content too large for memory stays until it is read, also where it is all that a session made") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("gate", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "gate").connect("gate", "success", "sink");
+  scripts()["source"].count = 3;
+  scripts()["act"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, std::string(9 * MiB, file.content().front()));
+    session.transfer(child, 0);
+  };
+  scripts()["gate"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, std::to_string(file.size()) + file.content().back());
+    session.transfer(child, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(collected().of("sink") == std::vector<std::string>{"94371840", "94371841", "94371842"});
+}
+
 TEST_CASE_FIXTURE(EngineTest, "content may be left out where nobody reads it, and nowhere else") {
   FlowBuilder flow;
   flow.processor("source", "Count").processor("act", "Do").processor("good", "Collect").processor("bad", "Collect");
