@@ -237,14 +237,24 @@ bool ContentReader::read_array(Session& session) {
   return true;
 }
 
+/// An element may be too large for memory: what was appended is not looked at again.
 void ContentReader::emit_records(Session& session, std::string_view lines, std::uint32_t count, std::uint64_t end) {
-  if (count > 0) {
+  if (count > 0 && !options_.each) {
     const auto chunk = session.create();
     session.append(chunk, lines);
-    const auto offset = position_.offset;
-    emit_lines(session, chunk, const_cast<char*>(chunk.content().data()), lines.size());
-    position_.offset = offset;
+    describe(session, chunk);
+    session.records(chunk, count);
+    session.transfer(chunk, kSuccess);
   }
+  for (auto rest = options_.each ? lines : std::string_view(); !rest.empty();) {
+    const auto line = first_line(rest);
+    rest.remove_prefix(line.size());
+    const auto file = session.create();
+    session.append(file, line.substr(0, line.size() - 1));
+    content_.describe(session, file);
+    session.transfer(file, kSuccess);
+  }
+  position_.line += count;
   position_.offset = end;
 }
 

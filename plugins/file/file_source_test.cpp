@@ -275,6 +275,21 @@ TEST_CASE("what stands behind a line too large for memory is read byte for byte"
   CHECK((joined(runner.take("success")) == text));
 }
 
+TEST_CASE("an element of an array may be too large for memory") {
+  const TestDirectory dir;
+  const auto large = "\"" + std::string(9 * weir::MiB, 'x') + "\"";
+  const auto path = dir.write("a.json", "[1,\n" + large + ", {\"three\": 3}]");
+  Runner chunks(type(), "path: " + path + "\nformat: json_array", {.until_idle = true});
+  chunks.run();
+  const auto out = chunks.take("success");
+  CHECK((joined(out) == "1\n" + large + "\n{\"three\": 3}\n"));
+  CHECK(std::accumulate(out.begin(), out.end(), 0U, [](auto sum, auto& o) { return sum + o.records; }) == 3);
+  CHECK(out.back().attributes.at("fragment.index") == std::to_string(3 - out.back().records));
+  Runner each(type(), "path: " + path + "\nformat: json_array\nemit: each", {.until_idle = true});
+  each.run();
+  CHECK((contents(each.take("success")) == List{"1", large, "{\"three\": 3}"}));
+}
+
 TEST_CASE("the end of a line too large for memory may be in two blocks") {
   const TestDirectory dir;
   const std::string large(9 * weir::MiB - 1, 'x');
