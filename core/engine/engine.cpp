@@ -182,8 +182,8 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
   } else if (status == abi::Status::unavailable) {
     if (stopping_) return;
     instance.unavailable = why;
-    const auto pause = std::min<std::int64_t>(30'000, 500LL << std::min(instance.failures++, 6U));
-    executor_->post_later(instance, std::chrono::milliseconds(pause),
+    const auto pause = std::chrono::nanoseconds(pause_after(instance.failures++));
+    executor_->post_later(instance, std::chrono::ceil<std::chrono::milliseconds>(pause),
                           [this, &instance, number] { start_processor(instance, number); });
   } else {
     instance.status = Instance::Status::misconfigured;

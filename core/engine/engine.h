@@ -21,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <queue>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -365,6 +366,8 @@ class Engine {
   void index(const std::string& name, const PreparedOutput& output, std::uint32_t connection, std::uint64_t first);
   void retain(Instance& instance, const PreparedOutput& output,
               std::vector<std::pair<std::uint32_t, std::uint64_t>> places);
+  /// Before the next attempt, after so many in a row that failed; in nanoseconds.
+  std::int64_t pause_after(std::uint32_t failures);
   void roll_back(Instance& instance, const Step& step, const std::shared_ptr<Flight>& flight,
                  std::unique_ptr<SessionBuilder> session, abi::Status status, const std::string& message, Lock& lock);
   void reject_inputs(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
@@ -421,6 +424,7 @@ class Engine {
   std::condition_variable timer_changed_;
   std::condition_variable quiet_;  ///< a worker ended, or a state that someone waits for changed
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::minstd_rand jitter_{std::random_device{}()};
   std::int64_t clock_lead_ = 0;  ///< of the flow's clock before a steady one, when last looked at; of timer_loop()
   std::chrono::steady_clock::time_point dirty_since_;
   std::chrono::steady_clock::time_point last_cut_;

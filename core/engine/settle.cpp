@@ -2,6 +2,7 @@
 // change, all under the lock and so all in one epoch.
 
 #include <algorithm>
+#include <random>
 #include <span>
 
 #include "engine/engine.h"
@@ -13,7 +14,7 @@ namespace weir::engine {
 namespace {
 
 constexpr std::int64_t kFirstBackoff = 100'000'000;       // 100 ms
-constexpr std::int64_t kLongestBackoff = 30'000'000'000;  // 30 s
+constexpr std::int64_t kLongestBackoff = 10'000'000'000;  // 10 s: so long data may wait though the far side is back
 constexpr std::int64_t kSameAgain = 60'000'000'000;       // one cause is told again after 60 s
 constexpr std::uint32_t kDefectAttempts = 3;
 constexpr std::uint64_t kRetainCost = 64;  ///< a FlowFile that is retained costs about as much as so many bytes
@@ -33,6 +34,13 @@ void count_latency(Statistics& statistics, std::int64_t now, const abi::Item& it
 }
 
 }  // namespace
+
+/// Those who lost the same server do not all come back in the same moment.
+std::int64_t Engine::pause_after(std::uint32_t failures) {
+  const auto most = backoff(failures);
+  if (virtual_clock_ != nullptr) return most;
+  return std::uniform_int_distribution<std::int64_t>(most * 3 / 4, most)(jitter_);
+}
 
 void Engine::touch(bool urgent) {
   if (!dirty_) {
@@ -206,7 +214,7 @@ void Engine::roll_back(Instance& instance, const Step& step, const std::shared_p
   ++instance.statistics.rolled_back;
   const auto now = clock_->now();
   if (status == abi::Status::unavailable) {
-    instance.not_before = now + backoff(instance.failures++);
+    instance.not_before = now + pause_after(instance.failures++);
     instance.unavailable = message;
     if (flight) step.connection->roll_back(flight, 0, false);
     // One that holds what it sent may succeed with a flush between any two attempts at more: that is no news each time.
@@ -227,7 +235,7 @@ void Engine::roll_back(Instance& instance, const Step& step, const std::shared_p
     return end_batch(instance.full_name() + ": " + message);
   }
   if (!flight) {  // a source, a tick or a flush: there is nothing to send away
-    instance.not_before = now + backoff(instance.failures++);
+    instance.not_before = now + pause_after(instance.failures++);
     return report_unlocked(instance, abi::Level::error, message + "; trying again", lock);
   }
   if (flight->count > 1) return step.connection->roll_back(flight, 0, true);  // find the one that is bad

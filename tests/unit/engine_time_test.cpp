@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,53 @@ TEST_CASE_FIXTURE(EngineTest, "a batch run does not wait for the next time of a 
   run.start();
   CHECK(run.finish());
   CHECK(collected().of("sink") == numbers(3));
+}
+
+TEST_CASE_FIXTURE(EngineTest,
+                  "a far side that was down for long is back within ten seconds, tried ever more seldom till then") {
+  constexpr std::int64_t kSecond = 1'000'000'000, kStart = 1'700'000'000 * kSecond;
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "sink");
+  scripts()["source"].count = 1;
+  std::vector<std::int64_t> tries;
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    tries.push_back(session.now() - kStart);
+    if (tries.back() < 600 * kSecond) throw Unavailable("the far side is down");
+    session.transfer(file, 0);
+  };
+  engine::VirtualClock clock(kStart);
+  Run run(folder.path(), flow, false, [&](engine::Options& options) { options.clock = &clock; });
+  run.start();
+  REQUIRE(run.engine->advance(kStart + 610 * kSecond, std::chrono::seconds(20)));
+  CHECK(collected().of("sink") == std::vector<std::string>{"0"});
+  REQUIRE(tries.size() > 10);
+  CHECK(tries.size() < 80);
+  for (std::size_t i = 2; i + 1 < tries.size(); ++i) CHECK(tries[i + 1] - tries[i] >= tries[i] - tries[i - 1]);
+}
+
+TEST_CASE_FIXTURE(EngineTest, "attempts at a far side come at moments of their own") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.connect("source", "success", "act").connect("act", "success", "sink");
+  scripts()["source"].count = 1;
+  std::vector<std::int64_t> tries;
+  scripts()["act"].process = [&](FlowFile file, Session& session) {
+    tries.push_back(session.now());
+    if (tries.size() < 3) throw Unavailable("the far side is down");
+    session.transfer(file, 0);
+  };
+  std::set<std::int64_t> pauses;  // in milliseconds, of 100 but for the jitter
+  for (int i = 0; i < 8; ++i) {
+    tries.clear();
+    Run run(folder.path() / std::to_string(i), flow);
+    run.start();
+    CHECK(run.finish());
+    REQUIRE(tries.size() == 3);
+    CHECK(tries[1] - tries[0] >= 75'000'000);
+    pauses.insert((tries[1] - tries[0]) / 1'000'000);
+  }
+  CHECK(*pauses.begin() < 98);  // all of eight in the last 2 ms of 25: one in ten million
 }
 
 TEST_CASE_FIXTURE(EngineTest, "a relationship's retries wait longer each time, up to its longest pause") {
