@@ -418,6 +418,42 @@ TEST_CASE("while another program writes, the input waits and is then written onc
   CHECK(sink.rows("SELECT count(*) FROM t") == "1");
 }
 
+TEST_CASE("what a function of the author's statement does not take is its record's fault, not the sink's") {
+  const TemporaryFolder folder;
+  Database(folder / "x.db").execute("CREATE TABLE t (id TEXT, v)");
+  Runner sink(type(),
+              "database: " + folder / "x.db" +
+                  "\nmode: statement\nstatement: INSERT INTO t VALUES (:id, abs(:n) + json_extract(:doc, '$.a'))\n",
+              {});
+  sink.push(
+      "{\"id\":\"a\",\"n\":1,\"doc\":\"{}\"}\n{\"id\":\"b\",\"n\":1,\"doc\":\"{\"}\n"
+      "{\"id\":\"c\",\"n\":-9223372036854775808,\"doc\":\"{}\"}\n{\"id\":\"d\",\"n\":1,\"doc\":\"{}\"}\n");
+  sink.run();
+  sink.durable();
+  Database reader(folder / "x.db");
+  Statement rows(reader, "SELECT group_concat(id) FROM t");
+  rows.step();
+  CHECK(rows.text(0) == "a,d");
+  const auto failed = sink.take("failure");
+  REQUIRE(failed.size() == 2);
+  CHECK(failed[0].attributes.at("error.message").find("malformed JSON") != std::string::npos);
+  CHECK(failed[1].attributes.at("error.message").find("integer overflow") != std::string::npos);
+}
+
+TEST_CASE("a sink that has to stop amid a transaction leaves the file to others") {
+  Sink sink("CREATE TABLE t (id TEXT, n INTEGER); CREATE TABLE u (n INTEGER)",
+            "columns: {id: id}\nthen: [\"INSERT INTO u (n) SELECT 'a' LIKE 'b' ESCAPE :id\"]\n", {.record = kRecord});
+  SUBCASE("that it has just begun") {}
+  SUBCASE("in which it had written") {
+    sink->push(R"({"id":"a"})");
+    sink->run();
+  }
+  sink->push(R"({"id":"more than one character"})");
+  CHECK_THROWS_WITH_AS(sink->run(), doctest::Contains("single character"), weir::Misconfigured);
+  Database(sink.folder / "x.db").execute("INSERT INTO t (id) VALUES ('of another')");
+  CHECK(sink.rows("SELECT id FROM t") == "of another");
+}
+
 TEST_CASE("two sinks write to one file at the same time") {
   const TemporaryFolder folder;
   Runner a(type(), "database: " + folder / "x.db" + "\ntable: a\n", {.record = kRecord});

@@ -70,6 +70,7 @@ void Connection::commit() {
 }
 
 void Connection::as_a_whole(const std::function<void(std::uint64_t transaction)>& work) {
+  const bool begun_before = target_->under_way();
   try {
     const auto transaction = target_->begin();
     target_->database().execute("SAVEPOINT step");
@@ -82,7 +83,14 @@ void Connection::as_a_whole(const std::function<void(std::uint64_t transaction)>
     } catch (const Error&) {
       target_->roll_back();  // BEGIN or SAVEPOINT failed, or nothing works any more
     }
-    translated([] { throw; });
+    // One that nobody has written to would keep all others from writing for as long as it is not committed.
+    if (!begun_before) target_->roll_back();
+    try {
+      translated([] { throw; });
+    } catch (const Misconfigured&) {
+      target_->roll_back();  // and nor would a sink that is stopped for this ever commit it
+      throw;
+    }
   }
 }
 

@@ -32,6 +32,8 @@ class Target {
   [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
 
   Database& database() { return database_; }
+  /// Whether one is under way.
+  bool under_way() const { return open_; }
   /// Begins a transaction if none is under way; its number, from 1. Throws Error.
   std::uint64_t begin();
   /// Ends the one under way; nothing happens if there is none. If it throws Error, the transaction is lost.
