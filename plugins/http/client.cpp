@@ -330,7 +330,8 @@ class Client::Multi {
   /// What took too long, in the same words each time, so that it is told once.
   std::string timed_out(const Transfer& t) const {
     curl_off_t connected = 0;
-    curl_easy_getinfo(t.easy.get(), CURLINFO_CONNECT_TIME_T, &connected);
+    // When the request began to be sent; on a connection that was there already, nothing else is known.
+    curl_easy_getinfo(t.easy.get(), CURLINFO_PRETRANSFER_TIME_T, &connected);
     if (connected == 0)
       return "timed out: no connection within " + format_duration(std::min(options_.connect_timeout, options_.timeout));
     const auto within = format_duration(options_.timeout) + " (timeout)";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <thread>
 
 #include "plugins/http/test_server.h"
 #include "weir/errors.h"
@@ -148,6 +149,20 @@ TEST_CASE("A slow server blocks no step for long, and is asked once") {
   runner.run();
   CHECK(runner.take("success").size() == 1);
   CHECK(server.calls().size() == 1);
+}
+
+TEST_CASE("A server that does not answer is not said to be out of reach, on whatever connection it was asked") {
+  std::atomic<bool> ended{false};
+  TestServer server([&](const Call& call) -> Reply {
+    while (call.target == "/2" && !ended) std::this_thread::sleep_for(5ms);
+    return echo(call);
+  });
+  auto runner = lookup(server.url("/$(id)"), "on_failure: fail\nattempts: 1\ntimeout: 300ms");
+  CHECK(has(enrich(runner, "{\"id\":1}"), "/1"));  // and the connection is kept
+  runner.push("{\"id\":2}");
+  CHECK(runner.run_until([&] { return runner.queued() == 0; }, 10s));
+  CHECK(has(message(runner), "no answer within 300ms"));
+  ended = true;
 }
 
 TEST_CASE("A passing failure is tried again before it counts") {
