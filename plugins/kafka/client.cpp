@@ -43,7 +43,9 @@ void log(const rd_kafka_t* client, int level, const char* facility, const char* 
   const std::lock_guard lock(abandoned().mutex);
   if (abandoned().clients.contains(client)) return;
   // That a connection failed is told to error() too, for each broker and again and again while it is away.
-  const bool told = std::string_view(facility) == "FAIL";
+  bool told = std::string_view(facility) == "FAIL";
+  // Nor is it news that we rely on an option that librdkafka calls experimental.
+  told |= std::string_view(text).find("enable.gapless.guarantee is experimental") != std::string_view::npos;
   trouble->context().log(told                   ? Level::debug
                          : level <= LOG_ERR     ? Level::warning
                          : level <= LOG_WARNING ? Level::info

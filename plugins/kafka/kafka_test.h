@@ -20,6 +20,7 @@ struct Received {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;
+  std::int64_t timestamp = 0;  ///< milliseconds since 1970
   std::string key;
   std::optional<std::string> value;
   std::map<std::string, std::string> headers;
@@ -205,6 +206,8 @@ class TestClient {
     r.topic = rd_kafka_topic_name(message.rkt);
     r.partition = message.partition;
     r.offset = message.offset;
+    rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    r.timestamp = rd_kafka_message_timestamp(&message, &kind);
     if (message.key != nullptr) r.key.assign(static_cast<const char*>(message.key), message.key_len);
     if (message.payload != nullptr) r.value.emplace(static_cast<const char*>(message.payload), message.len);
     rd_kafka_headers_t* headers = nullptr;

@@ -78,6 +78,7 @@ std::string MessageMaker::fill(const Row& row, Outgoing& out) const {
   if (!settings_.timestamp.empty()) {
     if (row.values[3].type != ValueType::integer) return "the timestamp is NULL";
     out.timestamp = row.values[3].integer / 1'000'000;
+    if (out.timestamp == 0) out.timestamp = 1;  // to librdkafka, 0 is now
   }
   for (std::size_t i = 0; i < settings_.headers.size(); ++i) {
     if (row.values[4 + i].type != ValueType::text) return "the header '" + settings_.headers[i].first + "' is NULL";

@@ -70,6 +70,37 @@ TEST_CASE("progress survives as a message, and what is none is refused") {
     CHECK_THROWS_AS(StoredProgress::decode(text), weir::Misconfigured);
 }
 
+TEST_CASE("progress that is larger than a message survives in several, whatever was there before") {
+  StoredProgress progress;
+  progress.next = 42;
+  for (std::uint32_t i = 0; i < 100; ++i) progress.rejected[40].push_back({i, "why " + std::to_string(i)});
+  ProgressTexts topic;
+  const auto write = [&](std::size_t most) {
+    for (const auto& [key, text] : to_messages("c", progress, most)) {
+      CHECK(text.size() <= most);
+      topic[key] = text;
+    }
+  };
+  const auto check = [&](std::size_t rejected) {
+    const auto read = from_messages(topic);
+    REQUIRE(read.size() == 1);
+    CHECK(read.at("c").next == 42);
+    REQUIRE(read.at("c").rejected.at(40).size() == rejected);
+    CHECK(read.at("c").rejected.at(40).back().message == "why " + std::to_string(rejected - 1));
+  };
+  write(64);
+  CHECK(topic.size() > 10);
+  check(100);
+  progress.rejected[40].resize(20);  // fewer parts: those of before are no part of it
+  write(64);
+  check(20);
+  progress.rejected[40].resize(1);
+  write(64);
+  check(1);
+  topic = {{"c", "parts 2\n"}, {"c\n1", "next 4"}};
+  CHECK_THROWS_AS(from_messages(topic), weir::Misconfigured);
+}
+
 TEST_CASE("of unknown names the nearest is suggested, and none where none is near") {
   CHECK(nearest("lingr.ms", {"linger.ms", "log_level"}) == "linger.ms");
   CHECK(nearest("nonsense", {"linger.ms", "log_level"}).empty());

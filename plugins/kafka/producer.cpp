@@ -20,7 +20,7 @@ struct Producer::Callbacks {
     --self.in_flight_;
     self.bytes_ -= message->len + message->key_len;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) self.over();
-    self.report_(reinterpret_cast<std::uintptr_t>(message->_private), message->err, rd_kafka_err2str(message->err));
+    self.report_(reinterpret_cast<std::uintptr_t>(message->_private), message->err, rd_kafka_topic_name(message->rkt));
   }
   /// From librdkafka's thread: there is something to poll.
   static void ready(rd_kafka_t*, void* opaque) { static_cast<Producer*>(opaque)->context().wake(); }
@@ -42,6 +42,9 @@ Producer::Producer(const ProducerSettings& settings, Context context, Report rep
   if (!settings.transactional_id.empty()) configuration.set("transactional.id", settings.transactional_id);
   configuration.set(settings.connection.options);
   if (settings.one_by_one) configuration.set("batch.num.messages", "1");
+  // Nothing overtakes a batch that was refused and whose messages are sent again.
+  const bool plain = settings.transactional_id.empty() && settings.acks == "all";
+  if (plain && !settings.one_by_one) configuration.set("enable.gapless.guarantee", "true");
   rd_kafka_conf_set_dr_msg_cb(configuration.get(), Callbacks::delivered);
   client_ = std::move(configuration).make(Role::producer);
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_get_main(client_.get()));

@@ -37,7 +37,7 @@ struct Outgoing {
 
 class Producer final : public Trouble {
  public:
-  /// `report(tag, error, text)` is called once for each message that produce() took: error 0 is delivered.
+  /// `report(tag, error, topic)` is called once for each message that produce() took: error 0 is delivered.
   using Report = std::function<void(std::uint64_t, int, const char*)>;
 
   /// Does not wait for the brokers. Throws Misconfigured.

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "producer.h"
+#include "topic_config.h"
 #include "weir/errors.h"
 
 namespace weir::kafka {
@@ -102,6 +103,38 @@ StoredProgress StoredProgress::decode(std::string_view text) {
   return stored;
 }
 
+ProgressMessages to_messages(const std::string& key, const StoredProgress& progress, std::size_t most) {
+  auto text = progress.encode();
+  if (text.size() <= most) return {{key, std::move(text)}};
+  ProgressMessages messages;
+  for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(std::min(most, rest.size())))
+    messages.emplace_back(key + "\n" + std::to_string(messages.size() + 1), rest.substr(0, most));
+  messages.emplace_back(key, "parts " + std::to_string(messages.size()) + "\n");
+  return messages;
+}
+
+std::map<std::string, StoredProgress, std::less<>> from_messages(const ProgressTexts& texts) {
+  std::map<std::string, StoredProgress, std::less<>> progress;
+  for (const auto& [connection, text] : texts) {
+    if (connection.find('\n') != std::string::npos) continue;  // a part
+    std::string_view head = text;
+    std::uint64_t parts = 0;
+    if (next_word(head) != "parts" || !head.ends_with('\n') || !read(head.substr(0, head.size() - 1), parts)) {
+      progress.emplace(connection, StoredProgress::decode(text));
+      continue;
+    }
+    std::string whole;
+    for (std::uint64_t i = 1; i <= parts; ++i) {
+      const auto part = texts.find(connection + "\n" + std::to_string(i));
+      if (part == texts.end())
+        throw Misconfigured("the progress topic lacks a part of what it has for '" + connection + "'");
+      whole += part->second;
+    }
+    progress.emplace(connection, StoredProgress::decode(whole));
+  }
+  return progress;
+}
+
 std::string progress_key(std::string_view owner, std::string_view connection) {
   return std::string(owner) + " " + std::string(connection);
 }
@@ -150,25 +183,12 @@ rd_kafka_resp_err_t create(Producer& producer, const std::string& topic) {
 
 /// One that somebody else made may be one that forgets. Who may not ask is trusted to know.
 void check_compacted(Producer& producer, const std::string& topic) {
-  auto* raw = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
-  const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
-  rd_kafka_DescribeConfigs(producer.get(), &raw, 1, nullptr, queue.get());
-  rd_kafka_ConfigResource_destroy(raw);
-  const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
-  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  std::size_t count = 0;
-  const auto* resources =
-      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
-  if (count != 1) return;
-  const auto* entries = rd_kafka_ConfigResource_configs(resources[0], &count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto* value = rd_kafka_ConfigEntry_value(entries[i]);
-    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != "cleanup.policy" || value == nullptr) continue;
-    if (std::string_view(value) == "compact") return;
-    throw Misconfigured("the progress topic '" + topic + "' has cleanup.policy=" + value +
-                        ": Kafka would forget how far this sink is, and messages would come twice. Give it "
-                        "cleanup.policy=compact, or name another by progress_topic");
-  }
+  const auto config = topic_config(producer, topic);
+  const auto policy = config.find("cleanup.policy");
+  if (policy == config.end() || policy->second == "compact") return;
+  throw Misconfigured("the progress topic '" + topic + "' has cleanup.policy=" + policy->second +
+                      ": Kafka would forget how far this sink is, and messages would come twice. Give it "
+                      "cleanup.policy=compact, or name another by progress_topic");
 }
 
 }  // namespace
@@ -208,7 +228,7 @@ std::map<std::string, StoredProgress, std::less<>> read_progress(const Connectio
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
   if (const auto error = rd_kafka_assign(reader.get(), list.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     raise(error, "reading the progress topic '" + topic + "'");
-  std::map<std::string, StoredProgress, std::less<>> progress;
+  ProgressTexts texts;
   const auto deadline = std::chrono::steady_clock::now() + kReadWait;
   for (std::int64_t at = low; at < high;) {
     const Message message(rd_kafka_consumer_poll(reader.get(), 500));
@@ -226,13 +246,13 @@ std::map<std::string, StoredProgress, std::less<>> read_progress(const Connectio
     if (!key.starts_with(own)) continue;
     const std::string connection(key.substr(own.size()));
     if (message->payload == nullptr) {
-      progress.erase(connection);  // deleted by hand
+      texts.erase(connection);  // deleted by hand
     } else {
-      progress[connection] = StoredProgress::decode({static_cast<const char*>(message->payload), message->len});
+      texts[connection].assign(static_cast<const char*>(message->payload), message->len);
     }
   }
   rd_kafka_consumer_close(reader.get());
-  return progress;
+  return from_messages(texts);
 }
 
 }  // namespace weir::kafka

@@ -12,10 +12,15 @@
 //          generation N                of a lane: rises with each claim; next is an offset then
 //          rejected SEQUENCE RECORD WHY one line for each record that went to `failure` instead, of the FlowFiles that
 //                                       a crash could bring again
+//          parts N                      the rest of it is in so many messages before this one: a message has its
+//          largest
+//                                       size, and there is no largest number of records that are rejected
+//   key of a part: the same, a line break, and its number from 1. What stands there beyond N is of an earlier value.
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "connection.h"
@@ -36,6 +41,15 @@ struct StoredProgress {
   /// Throws Misconfigured if it is nothing that encode() made.
   static StoredProgress decode(std::string_view text);
 };
+
+/// What is sent for one connection, in this order: by key.
+using ProgressMessages = std::vector<std::pair<std::string, std::string>>;
+ProgressMessages to_messages(const std::string& key, const StoredProgress& progress, std::size_t most);
+
+/// The other way round: what a topic holds, by key, without what begins the keys of one owner. Keys of others are not
+/// looked at; those in the result are connections.
+using ProgressTexts = std::map<std::string, std::string, std::less<>>;
+std::map<std::string, StoredProgress, std::less<>> from_messages(const ProgressTexts& texts);
 
 /// `owner`: the store's id, or a lane's.
 std::string progress_key(std::string_view owner, std::string_view connection);

@@ -15,8 +15,20 @@ constexpr auto kConfirm = milliseconds(150);         ///< how long a flush waits
 constexpr auto kTransaction = milliseconds(10'000);  ///< for joining and for a commit, before it is tried again
 constexpr auto kOpen = std::chrono::seconds(20);     ///< for a transaction that waits for what it refused
 constexpr std::uint64_t kProgress = ~0ULL;           ///< the tag of progress
+constexpr std::size_t kProgressPart = 256 * KiB;     ///< in one message: a quarter of what topics take unless told
+
+/// Brokers take or refuse a batch as a whole: for its size, or for one of its messages, without saying which.
+bool refuses_batch(int error) {
+  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+         error == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
 
 }  // namespace
+
+bool KafkaSink::Held::knows(std::uint32_t record) const {
+  return (record < confirmed.size() && confirmed[record]) ||
+         std::ranges::any_of(rejected, [&](const auto& r) { return r.record == record; });
+}
 
 KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)) {
   check(settings_, Role::producer);
@@ -52,7 +64,7 @@ void KafkaSink::connect() {
         "weir-" + (lane_ ? lane_.id() : std::string(context_.store_id()) + "-" + std::string(context_.flow())) + "-" +
         std::string(context_.name());
   auto producer = std::make_unique<Producer>(
-      settings, context_, [this](std::uint64_t tag, int error, const char* text) { reported(tag, error, text); });
+      settings, context_, [this](std::uint64_t tag, int error, const char* topic) { reported(tag, error, topic); });
   if (exactly_once_) {
     make_progress_topic(*producer, settings_.progress_topic);
     if (lane_) {
@@ -63,6 +75,7 @@ void KafkaSink::connect() {
     }
     producer->over();
   }
+  times_.ask(*producer);
   sends_one_by_one_ = one_by_one_;
   producer_ = std::move(producer);
 }
@@ -95,10 +108,12 @@ void KafkaSink::claim_lane(Producer& producer) {
 
 int KafkaSink::send_progress(Producer& producer, std::string_view owner, std::string_view id,
                              const StoredProgress& progress) {
-  const auto key = progress_key(owner, id);
-  const auto value = progress.encode();
-  return producer.produce(
-      {.topic = settings_.progress_topic, .value = value, .key = key, .partition = 0, .tag = kProgress});
+  for (const auto& [key, value] : to_messages(progress_key(owner, id), progress, kProgressPart)) {
+    const int error = producer.produce(
+        {.topic = settings_.progress_topic, .value = value, .key = key, .partition = 0, .tag = kProgress});
+    if (error != 0) return error;
+  }
+  return 0;
 }
 
 /// Before any input is taken, and after every producer that was given up: what is committed decides.
@@ -245,9 +260,6 @@ void KafkaSink::send_held(Session& session) {
 
 /// `first`: of the files in held_.
 void KafkaSink::send(Session& session, const std::vector<FlowFile>& files, std::size_t first) {
-  const auto sent = [](const Held& held, std::uint32_t record) {
-    return std::ranges::any_of(held.rejected, [&](const auto& rejected) { return rejected.record == record; });
-  };
   std::vector<FlowFile> fresh;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -269,17 +281,21 @@ void KafkaSink::send(Session& session, const std::vector<FlowFile>& files, std::
   maker_->run(
       session, fresh,
       [&](std::size_t i, std::uint32_t record, const Outgoing& message) {
-        // Refused before: sent again is what is not.
-        if (!sent(held_[indexes[i]], record)) send_message(indexes[i], record, message);
+        // Sent again is what is neither there nor refused.
+        if (!held_[indexes[i]].knows(record)) send_message(indexes[i], record, message);
       },
       [&](std::size_t i, std::uint32_t record, std::string reason) {
         auto& held = held_[indexes[i]];
-        if (!sent(held, record)) held.rejected.push_back({record, std::move(reason)});
+        if (!held.knows(record)) held.rejected.push_back({record, std::move(reason)});
       });
 }
 
 void KafkaSink::send_message(std::size_t index, std::uint32_t record, const Outgoing& message) {
   auto& held = held_[index];
+  if (message.timestamp) {
+    if (auto reason = times_.refusal(message.topic, *message.timestamp); !reason.empty())
+      return held.rejected.push_back({record, std::move(reason)});
+  }
   auto outgoing = message;
   outgoing.tag = std::uint64_t{first_number_ + static_cast<std::uint32_t>(index)} << 32 | record;
   wait_for_room(settings_.max_inflight);
@@ -322,32 +338,35 @@ void KafkaSink::wait_for_room(std::uint64_t bytes) {
   }
 }
 
-void KafkaSink::reported(std::uint64_t tag, int error, const char* text) {
+void KafkaSink::reported(std::uint64_t tag, int error, const char* topic) {
   const auto index = static_cast<std::uint32_t>(tag >> 32) - first_number_;
   auto* held = tag == kProgress || index >= held_.size() ? nullptr : &held_[index];
   if (error == 0) {
     if (held == nullptr) return;
-    --held->outstanding;
     messages_metric_.add(1);
+    if (--held->outstanding > 0 && !exactly_once_) held->confirm(static_cast<std::uint32_t>(tag));
     return;
   }
   // What failed stays outstanding, unless it is this message's own fault: with another producer it is sent again.
   const auto reaction = judge(error);
+  const std::string text = rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error));
   if (reaction == Reaction::misconfigured) {
     fatal_ = text;
-  } else if (reaction == Reaction::refused && error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !sends_one_by_one_) {
-    one_by_one_ = true;  // the broker refused a batch: that says nothing of this message
-    broken_ =
-        "a batch is larger than the topic's max.message.bytes: its messages are sent one by one (options: a batch.size "
-        "below that is faster)";
+  } else if (error == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && times_.want(topic)) {
+    broken_ = "a message of '" + std::string(topic) + "' has a time that the topic does not take";
+  } else if (refuses_batch(error) && !sends_one_by_one_) {
+    one_by_one_ = true;  // that says nothing of this message
+    broken_ = error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+                  ? "a batch is larger than the topic's max.message.bytes: its messages are sent one by one (options: "
+                    "a batch.size below that is faster)"
+                  : "a batch is refused (" + text + "): its messages are sent one by one";
   } else if (reaction == Reaction::refused && held != nullptr) {
     --held->outstanding;
-    held->rejected.push_back(
-        {static_cast<std::uint32_t>(tag), std::string("Kafka does not take the message: ") + text});
-    if (exactly_once_) broken_ = "the transaction has to begin again without a message: " + std::string(text);
+    held->rejected.push_back({static_cast<std::uint32_t>(tag), "Kafka does not take the message: " + text});
+    if (exactly_once_) broken_ = "the transaction has to begin again without a message: " + text;
   } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
     broken_ = "the topic '" + settings_.topic + "' does not exist; it is waited for";
-  } else {
+  } else if (broken_.empty()) {  // what comes after the first is its consequence
     broken_ = text;
   }
 }

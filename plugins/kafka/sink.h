@@ -13,6 +13,7 @@
 #include "outgoing.h"
 #include "producer.h"
 #include "progress_topic.h"
+#include "timestamp_bounds.h"
 #include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/progress.h"
@@ -52,6 +53,14 @@ class KafkaSink final : public Processor {
     bool sent = false;
     std::uint32_t outstanding = 0;  ///< messages without a report
     std::vector<RejectedRecord> rejected = {};
+    std::vector<bool> confirmed = {};  ///< by record: what another producer need not send; not of the last one
+
+    void confirm(std::uint32_t record) {
+      if (record >= confirmed.size()) confirmed.resize(record + std::size_t{1});
+      confirmed[record] = true;
+    }
+    /// Whether the record's outcome is known.
+    bool knows(std::uint32_t record) const;
   };
   /// Exactly once: one input connection.
   struct Connection {
@@ -74,7 +83,7 @@ class KafkaSink final : public Processor {
   void send(Session& session, const std::vector<FlowFile>& files, std::size_t first);
   void send_message(std::size_t index, std::uint32_t record, const Outgoing& message);
   void wait_for_room(std::uint64_t bytes);
-  void reported(std::uint64_t tag, int error, const char* text);
+  void reported(std::uint64_t tag, int error, const char* topic);
   Reaction judge(int error) const;
   void share_batches();
   void settle(Session& session);
@@ -109,9 +118,10 @@ class KafkaSink final : public Processor {
   std::optional<std::int64_t> give_up_at_;  ///< the transaction waits for what it refused; flow's clock
   bool committing_ = false;                 ///< a commit has begun, and its outcome is not known
 
+  TimestampBounds times_;          ///< of the topics that refused one
   std::string broken_;             ///< why this producer has to be given up
   std::string fatal_;              ///< why nothing will go until the flow is changed
-  bool one_by_one_ = false;        ///< a batch was too large for its topic: find out which message it is
+  bool one_by_one_ = false;        ///< a batch was refused: find out which message it is
   bool sends_one_by_one_ = false;  ///< this producer does
 
   Metric messages_metric_;

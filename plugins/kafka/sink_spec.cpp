@@ -40,7 +40,9 @@ Spec<SinkSettings> make_spec() {
                  .example = "line_nr % 6",
                  .kind = Kind::expression})
       .property("timestamp", static_cast<std::string S::*>(&S::timestamp),
-                {.help = "The message's time: a field, or an SQL expression. By default when it is sent.",
+                {.help = "The message's time: a field, or an SQL expression. By default when it is sent. One that is "
+                         "further from "
+                         "the brokers' own than the topic takes (Kafka 4: an hour ahead) sends the record to failure.",
                  .example = "timestamp",
                  .kind = Kind::field})
       .property("headers", static_cast<std::vector<std::pair<std::string, std::string>> S::*>(&S::headers),

@@ -168,6 +168,83 @@ TEST_CASE("of a batch that is too large for its topic, only the message that is 
   }
 }
 
+TEST_CASE("of a batch that is refused for one message's time, only that message goes to failure, and order is kept") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  for (const bool exactly_once : {false, true}) {
+    CAPTURE(exactly_once);
+    const std::string topic = exactly_once ? "times-once" : "times";
+    client.create_topic(topic, 1, {{"message.timestamp.after.max.ms", "60000"}});
+    Runner runner(type(),
+                  settings(broker->brokers(), "topic: " + topic + "\ntimestamp: IIF(n IN (25, 777), " +
+                                                  std::to_string(now + 3'600'000) + ", " + std::to_string(now) +
+                                                  ")\noptions: {batch.num.messages: '10'}\n"),
+                  {.exactly_once = exactly_once, .name = topic});
+    // Of what follows a refused batch, whole FlowFiles are confirmed before it is sent again.
+    for (int i = 0; i < 1000; i += 5) {
+      std::string lines;
+      for (int k = i; k < i + 5; ++k) lines += "{\"n\":" + std::to_string(k) + "}\n";
+      runner.push(lines, {}, 5);
+    }
+    REQUIRE(deliver(runner));
+    // Each once: what was confirmed is not sent again.
+    CHECK(values(client.read(topic)) == numbers(0, 25) + numbers(26, 777) + numbers(778, 1000));
+    const auto failed = runner.take("failure");
+    REQUIRE(failed.size() == 2);
+    CHECK(failed[0].content.starts_with("{\"n\":25}"));
+    CHECK(failed[1].attributes.at("error.message").find("s ahead: the topic '" + topic + "' takes 60 s") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("a time of the very first millisecond is a time, and not none") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("epoch");
+  Runner runner(type(), settings(broker->brokers(), "topic: epoch\ntimestamp: t\n"));
+  runner.push("{\"t\":0}\n{\"t\":1600000000000}\n", {}, 2);
+  REQUIRE(deliver(runner));
+  const auto got = client.read("epoch");
+  REQUIRE(got.size() == 2);
+  CHECK(got[0].timestamp == 1);  // librdkafka takes 0 for none
+  CHECK(got[1].timestamp == 1'600'000'000'000);
+}
+
+TEST_CASE("exactly once: as many records may be refused at once as there are, and a crash repeats their outcome") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("many");
+  constexpr int kRecords = 80'000;  // their reasons are more than a message holds
+  std::string lines;
+  for (int i = 0; i < kRecords; ++i)
+    lines += i % 2 == 0 ? "{\"n\":" + std::to_string(i) + "}\n" : "{\"n\":1,\"k\":" + std::to_string(i) + "}\n";
+  std::size_t refused = 0;
+  Runner runner(type(), settings(broker->brokers(), "topic: many\nkey: k\n"), exactly_once_as("many"));
+  const auto count = [&] {
+    for (const auto& output : runner.take("failure")) {
+      CHECK(output.attributes.at("error.message") == "the key is NULL");
+      refused += output.records;
+    }
+  };
+  runner.push(lines, {}, kRecords);
+  runner.run();
+  runner.flush();
+  count();
+  CHECK(refused == kRecords / 2);
+  CHECK(client.read("many").size() == kRecords / 2);
+  runner.crash();  // after the commit, before the epoch
+  REQUIRE(deliver(runner));
+  count();
+  CHECK(refused == kRecords);
+  CHECK(client.read("many").size() == kRecords / 2);
+}
+
 TEST_CASE("a topic that the flow names and that does not exist is waited for") {
   auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
