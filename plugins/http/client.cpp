@@ -159,9 +159,10 @@ class Client::Multi {
     Request request;
     Done done;
     Response response;
+    std::optional<Url> home;  ///< whom the credentials are for
     std::optional<Url> url;
     std::int64_t redirects = 0;
-    bool foreign = false;  ///< redirected to another host: it gets no credentials
+    bool foreign = false;  ///< sent to another host: it gets no credentials
     bool cut = false;
     Easy easy;
     std::unique_ptr<curl_slist, FreeList> headers;
@@ -177,8 +178,11 @@ class Client::Multi {
         fresh.swap(submitted_);
       }
       for (auto& transfer : fresh) {
-        transfer->url = parse_url(transfer->request.url);
-        if (transfer->url) {
+        const auto& request = transfer->request;
+        transfer->url = parse_url(request.url);
+        transfer->home = request.home.empty() ? transfer->url : parse_url(request.home);
+        if (transfer->url && transfer->home) {
+          transfer->foreign = !same_origin(*transfer->home, *transfer->url);
           begin(std::move(transfer));
         } else {
           fail(*transfer, Response::Outcome::unusable, "this is no http or https address");
@@ -363,7 +367,11 @@ class Client::Multi {
       return false;
     };
     if (!to) return refuse("it leads to no http or https address");
-    if (const auto why = leaves(*t.url, *to, options_.allowed_hosts); !why.empty()) return refuse(why);
+    auto why = leaves(*t.url, *to, options_.allowed_hosts);
+    // From another host it may lead back.
+    const bool safe = t.url->scheme == "http" || to->scheme == "https";
+    if (!why.empty() && safe) why = leaves(*t.home, *to, options_.allowed_hosts);
+    if (!why.empty()) return refuse(why);
     if (++t.redirects > options_.max_redirects)
       return refuse("it is the one after " + std::to_string(options_.max_redirects) + " others (max_redirects)");
     const bool reads = t.request.method == "GET" || t.request.method == "HEAD";

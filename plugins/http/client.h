@@ -20,6 +20,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Request {
   std::string method = "GET";
   std::string url;
+  std::string home = {};  ///< an address of the server that `auth` and `headers` are for; by default the url itself
   Headers headers = {};
   std::string body = {};
   std::uint64_t max_body = 64 * MiB;  ///< of the answer, unpacked

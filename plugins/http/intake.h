@@ -43,10 +43,12 @@ class Intake {
     --requests_;
     bytes_ -= bytes;
   }
-  /// The request turned out to be of another size.
-  void resize(std::uint64_t from, std::uint64_t to) {
+  /// The request turned out to be of another size. False: there is no room for that, and it keeps what it has.
+  [[nodiscard]] bool resize(std::uint64_t from, std::uint64_t to) {
     const std::lock_guard lock(mutex_);
+    if (to > from && requests_ > 1 && bytes_ - from + to > max_bytes_) return false;
     bytes_ += to - from;
+    return true;
   }
 
   void put(Arrival arrival) {

@@ -66,6 +66,13 @@ std::optional<std::string_view> element(std::string_view text, const std::string
   return found;
 }
 
+/// Some write a byte-order mark before it, which a reader may ignore (RFC 8259).
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
+}
+
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
   const auto first = text.find_first_not_of(kSpace);
@@ -76,7 +83,7 @@ std::string_view trimmed(std::string_view text) {
 }  // namespace
 
 std::string json_error(std::string_view text) {
-  JsonWalker walker(text);
+  JsonWalker walker(without_mark(text));
   walker.space();
   bool good = walker.value();
   walker.space();
@@ -94,7 +101,7 @@ std::string pointer_error(std::string_view pointer) {
 }
 
 std::optional<std::string_view> json_at(std::string_view text, std::string_view pointer) {
-  std::optional<std::string_view> at = trimmed(text);
+  std::optional<std::string_view> at = trimmed(without_mark(text));
   while (at && !pointer.empty()) {
     pointer.remove_prefix(1);
     const auto step = unescape(pointer.substr(0, pointer.find('/')));

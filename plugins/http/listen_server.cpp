@@ -49,6 +49,10 @@ struct Refusal {
   std::string why;
 };
 
+Refusal behind() {
+  return {429, "the flow is behind; try again later"};
+}
+
 bool same_ignoring_case(std::string_view a, std::string_view b) {
   return beast::iequals(a, b);
 }
@@ -166,9 +170,11 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
     if (error) return broken(error);
     const auto& request = parser_->get();
     if (const auto refusal = judge(request, common_.options)) return refuse(*refusal);
-    reserved_bytes_ = parser_->content_length().value_or(common_.options.max_body);
+    // A body that does not say how large it is takes room as it comes.
+    sized_ = parser_->content_length().has_value();
+    reserved_bytes_ = parser_->content_length().value_or(0);
     reserved_ = common_.intake.reserve(reserved_bytes_);
-    if (!reserved_) return refuse({429, "the flow is behind; try again later"});
+    if (!reserved_) return refuse(behind());
     if (!same_ignoring_case(request[bhttp::field::expect], "100-continue")) return read_body();
     asio::async_write(stream_, asio::buffer(kContinue),
                       [self = this->shared_from_this()](beast::error_code failed, std::size_t) {
@@ -177,9 +183,27 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   }
 
   void read_body() {
+    if (!sized_) return read_some();
     bhttp::async_read(
         stream_, buffer_, *parser_,
         [self = this->shared_from_this()](beast::error_code error, std::size_t) { self->on_body(error); });
+  }
+
+  void read_some() {
+    if (parser_->is_done()) return on_body({});
+    parser_->eager(true);
+    bhttp::async_read_some(stream_, buffer_, *parser_,
+                           [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+                             if (error) return self->broken(error);
+                             if (!self->fits(self->parser_->get().body().size())) return self->refuse(behind());
+                             self->read_some();
+                           });
+  }
+
+  bool fits(std::uint64_t bytes) {
+    if (!common_.intake.resize(reserved_bytes_, bytes)) return false;
+    reserved_bytes_ = bytes;
+    return true;
   }
 
   void on_body(beast::error_code error) {
@@ -193,7 +217,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
     } else {
       arrival.body = std::move(request.body());
     }
-    common_.intake.resize(std::exchange(reserved_bytes_, arrival.body.size()), arrival.body.size());
+    if (!fits(arrival.body.size())) return refuse(behind());
     const std::string_view target = request.target();
     const auto mark = target.find('?');
     arrival.method = request.method_string();
@@ -211,7 +235,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
     owner_ = this->shared_from_this();  // nothing else is under way to keep it
     lowest().expires_never();
     wait(common_.options.max_wait, [this] {
-      if (common_.intake.withdraw(waiting_)) return reply({429, "the flow is behind; try again later"}, true);
+      if (common_.intake.withdraw(waiting_)) return reply(behind(), true);
       wait(kLongestCommit, [this] { give_up({503, "not durable yet; it may arrive all the same"}); });
     });
     common_.intake.put(std::move(arrival));
@@ -313,6 +337,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   bhttp::response<bhttp::string_body> response_;
   std::shared_ptr<Connection> owner_;  ///< itself, while its request waits
   std::uint64_t waiting_ = 0;          ///< the request that waits; 0: none
+  bool sized_ = false;                 ///< it said how large its body is
   bool reserved_ = false;
   std::uint64_t reserved_bytes_ = 0;
   bool writing_ = false;

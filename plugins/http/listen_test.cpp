@@ -235,6 +235,45 @@ TEST_CASE("Bytes are bounded too: a body that finds no room is refused before it
   CHECK(listener.answer(first).status == 200);
 }
 
+TEST_CASE("What gzip unpacks to has to find room too") {
+  Listener listener("max_pending_bytes: 1MiB\nmax_wait: 10s");
+  Client client({});
+  const auto packed = gzip(std::string(600'000, 'a'));
+  auto first = send(client, post(listener.url(), packed, {{"Content-Encoding", "gzip"}}));
+  CHECK(listener.runner.run_until([&] { return listener.runner.metric("http_pending_bytes") == 600'000; }));
+  auto second = send(client, post(listener.url(), packed, {{"Content-Encoding", "gzip"}}));
+  REQUIRE(second.wait_for(10s) == std::future_status::ready);  // though nothing makes the first one durable
+  CHECK(second.get().status == 429);
+  CHECK(listener.answer(first).status == 200);
+  CHECK(listener.runner.take("success").size() == 1);
+  second = send(client, post(listener.url(), packed, {{"Content-Encoding", "gzip"}}));
+  CHECK(listener.answer(second).status == 200);
+}
+
+TEST_CASE("Bodies that do not say how large they are take the room that they need") {
+  Listener listener("max_body: 1MiB\nmax_pending_bytes: 1MiB\nmax_wait: 10s");
+  const std::string begin = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<RawClient>(listener.port()));
+    clients.back()->write(begin + "3\r\nabc\r\n");
+  }
+  for (auto& client : clients) client->write("0\r\n\r\n");
+  std::size_t taken = 0;
+  REQUIRE(listener.runner.run_until([&] {
+    taken += listener.runner.take("success").size();
+    return taken == clients.size();
+  }));
+  listener.runner.durable();
+  for (auto& client : clients) CHECK(client->read().starts_with("HTTP/1.1 200 "));
+  // And not more than there is.
+  const std::string half = "96000\r\n" + std::string(0x96000, 'x') + "\r\n";
+  clients[0]->write(begin + half + "0\r\n\r\n");
+  CHECK(listener.runner.run_until([&] { return listener.runner.metric("http_pending_bytes") == 0x96000; }));
+  clients[1]->write(begin + half);
+  CHECK(clients[1]->read().starts_with("HTTP/1.1 429 "));
+}
+
 TEST_CASE("A client that expects 100 Continue gets it, and may go on with the connection") {
   Listener listener;
   RawClient client(listener.port());

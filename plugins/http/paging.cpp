@@ -122,6 +122,10 @@ std::string first_page(const PagingSettings& paging, const std::string& url, con
   return paging.parameter.empty() ? cursor : with_parameter(url, paging.parameter, cursor);
 }
 
+void check_page(const std::string& url, const std::string& page, const std::vector<std::string>& allowed_hosts) {
+  absolute(url, url, page, allowed_hosts);
+}
+
 NextPage next_page(const PagingSettings& paging, const std::string& url, const std::string& this_page,
                    const Response& response, std::int64_t number, std::size_t items,
                    const std::vector<std::string>& allowed_hosts) {

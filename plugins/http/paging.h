@@ -31,6 +31,9 @@ std::optional<std::string> link_next(const Response& response);
 /// Where a poll begins: the url with the first page's number, or with a kept cursor.
 std::string first_page(const PagingSettings& paging, const std::string& url, const std::string& cursor);
 
+/// Throws Misconfigured if a page of `url` is elsewhere than `allowed_hosts` say.
+void check_page(const std::string& url, const std::string& page, const std::vector<std::string>& allowed_hosts);
+
 /// What follows a page.
 struct NextPage {
   std::optional<std::string> url;     ///< nothing: this was the last

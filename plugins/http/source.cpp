@@ -87,11 +87,17 @@ void HttpSource::read_state(Session& session) {
   } else {
     page_ = settings_.url;
   }
+  // What was allowed when it was kept need not be now.
+  if (settings_.paging) check_page(settings_.url, page_, settings_.allowed_hosts);
 }
 
 void HttpSource::request(Session& session) {
   read_state(session);
-  Request request{.method = settings_.method, .url = page_, .body = settings_.body, .max_body = settings_.max_body};
+  Request request{.method = settings_.method,
+                  .url = page_,
+                  .home = settings_.url,
+                  .body = settings_.body,
+                  .max_body = settings_.max_body};
   request.headers.assign(settings_.headers.begin(), settings_.headers.end());
   // What is unchanged on the first page says nothing of the others.
   if (settings_.conditional && !settings_.paging && settings_.method == "GET") {

@@ -83,6 +83,12 @@ TEST_CASE("Elements can be a FlowFile each, and lie deep in the answer; a body c
   CHECK(poll(body) == R"({"data": {"it/ems": [1, {"a": [2]}, "x"]}})");
 }
 
+TEST_CASE("A byte-order mark before the JSON is no part of it") {
+  TestServer server([](const Call&) { return Reply{200, "\xEF\xBB\xBF{\"data\":[1,2]}", {}}; });
+  auto marked = source(server.url(), "items: /data");
+  CHECK(poll(marked) == "1\n2\n");
+}
+
 TEST_CASE("A large answer becomes FlowFiles of about 1 MiB of whole lines") {
   std::string array = "[";
   for (int i = 0; i < 30000; ++i)
@@ -307,6 +313,20 @@ TEST_CASE("Redirects are followed on the same host; another gets a request only 
   CHECK(other.calls().back().headers.count("authorization") == 0);
 }
 
+TEST_CASE("From an allowed host a redirect may lead back, and still no keys are sent") {
+  std::string home;
+  TestServer other([&](const Call&) { return Reply{302, "", {{"Location", home}}}; });
+  TestServer server([&](const Call& call) {
+    if (call.target == "/away") return Reply{302, "", {{"Location", other.url("/there")}}};
+    return Reply{200, "[1]", {}};
+  });
+  home = server.url("/back");
+  auto back = source(server.url("/away"),
+                     "headers: {X-Api-Key: k}\nallowed_hosts: ['127.0.0.1:" + std::to_string(other.port()) + "']");
+  CHECK(poll(back) == "1\n");
+  CHECK(server.calls().back().headers.count("x-api-key") == 0);
+}
+
 TEST_CASE("The next page may not lead elsewhere either, nor to itself") {
   TestServer other([](const Call&) { return Reply{200, "[2]", {}}; });
   TestServer server([&](const Call& call) {
@@ -317,6 +337,34 @@ TEST_CASE("The next page may not lead elsewhere either, nor to itself") {
   CHECK(other.calls().empty());
   auto self = source(server.url("/self"), "paging: {by: link}");
   CHECK(has(failure(self), "names itself as the next page"));
+}
+
+TEST_CASE("A next page on an allowed host is fetched without the keys") {
+  TestServer other([](const Call&) { return Reply{200, R"({"data":[2]})", {}}; });
+  const auto there = "['127.0.0.1:" + std::to_string(other.port()) + "']";
+  const std::string keys = "headers: {X-Api-Key: k, Accept: application/json}\nauth: {bearer: t}\nitems: /data\n";
+  const auto check = [&] {
+    REQUIRE(!other.calls().empty());
+    CHECK(other.calls().back().headers.count("x-api-key") == 0);
+    CHECK(other.calls().back().headers.count("authorization") == 0);
+    CHECK(other.calls().back().headers.at("accept") == "application/json");
+  };
+  TestServer server([&](const Call& call) {
+    Reply reply{200, R"({"data":[1],"next":")" + other.url("/cursor") + "\"}", {}};
+    if (call.target == "/link") reply.headers = {{"Link", "<" + other.url("/link") + ">; rel=next"}};
+    return reply;
+  });
+  SUBCASE("by the Link header") {
+    auto pages = source(server.url("/link"), keys + "allowed_hosts: " + there + "\npaging: {by: link}");
+    CHECK(poll(pages) == "1\n2\n");
+    check();
+  }
+  SUBCASE("by a cursor") {
+    auto pages =
+        source(server.url("/cursor"), keys + "allowed_hosts: " + there + "\npaging: {by: cursor, cursor: /next}");
+    CHECK(poll(pages) == "1\n2\n");
+    check();
+  }
 }
 
 TEST_CASE("TLS is checked by the authority given, basic authentication and POST are sent") {
