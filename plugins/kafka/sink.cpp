@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = milliseconds(5000);       ///< how long a step waits for room
+constexpr auto kReports = milliseconds(1000);        ///< for what spoilt a transaction
 constexpr auto kConfirm = milliseconds(150);         ///< how long a flush waits for what is under way
 constexpr auto kTransaction = milliseconds(10'000);  ///< for joining and for a commit, before it is tried again
 constexpr auto kOpen = std::chrono::seconds(20);     ///< for a transaction that waits for what it refused
@@ -308,6 +309,12 @@ void KafkaSink::send_message(std::size_t index, std::uint32_t record, const Outg
   if (error == 0) {
     ++held.outstanding;
     return;
+  }
+  // The transaction, or the producer, is spoilt: its reports say by what, and what has to be done about it.
+  for (const auto deadline = Clock::now() + kReports;
+       (error == RD_KAFKA_RESP_ERR__STATE || error == RD_KAFKA_RESP_ERR__FATAL) && Clock::now() < deadline;) {
+    producer_->poll(milliseconds(50));
+    if (!broken_.empty()) throw Unavailable(broken_);
   }
   const auto topic = std::string(message.topic);
   if (judge(error) != Reaction::refused) {
