@@ -114,13 +114,18 @@ void Program::finish() {
   await_end(std::chrono::seconds(90), "with --until-idle, weir");
 }
 
+std::string Program::how_it_ended() const {
+  if (WIFSIGNALED(status_)) return "signal " + std::to_string(WTERMSIG(status_));
+  return "exit status " + std::to_string(WEXITSTATUS(status_));
+}
+
 void Program::await_end(std::chrono::seconds within, const std::string& what) {
   const auto deadline = Clock::now() + within;
   while (running()) {
     if (Clock::now() > deadline) fail(what + " does not end within " + std::to_string(within.count()) + " s");
     std::this_thread::sleep_for(kPause);
   }
-  if (status_ != 0) fail(what + " ends with status " + std::to_string(status_));
+  if (status_ != 0) fail(what + " ends with " + how_it_ended());
 }
 
 bool Program::running() {
@@ -132,7 +137,7 @@ bool Program::running() {
 void Program::wait_until(const std::function<bool()>& holds, const std::string& condition) {
   const auto deadline = Clock::now() + kPatience;
   while (!holds()) {
-    if (!running()) fail("weir ends before " + condition + ", with status " + std::to_string(status_));
+    if (!running()) fail("weir ends before " + condition + ", with " + how_it_ended());
     if (Clock::now() > deadline) fail("after " + std::to_string(kPatience.count()) + " s, not yet: " + condition);
     std::this_thread::sleep_for(kPause);
   }

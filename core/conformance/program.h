@@ -54,6 +54,7 @@ class Program {
   /// What it answers to GET; empty while it does not. Sets the status.
   std::string get(const std::string& path, int& status);
   void await_end(std::chrono::seconds within, const std::string& what);
+  std::string how_it_ended() const;
 
   std::filesystem::path folder_;
   pid_t process_ = -1;

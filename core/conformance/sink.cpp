@@ -21,7 +21,10 @@ const std::string kExactly = "\ndelivery: exactly_once";
 /// A sink in a flow, behind a source that makes the suite's records.
 class Flow {
  public:
-  explicit Flow(std::string processor) : processor_(std::move(processor)) {}
+  Flow(Sink& sink, const std::string& processor) : processor_(indented(processor)) {
+    if (const auto relationships = sink.drop(); !relationships.empty())
+      processor_ += "    drop: " + relationships + "\n";
+  }
 
   /// The flow makes this many records over all its lives; so many a second, or as fast as it may.
   void make(std::int64_t count, std::int64_t rate = 0) const {
@@ -30,7 +33,7 @@ class Flow {
                      "\n    batch: 10\n    records_per_flowfile: " + std::to_string(kRecordsPerFlowFile) +
                      "\n    select: SELECT seq AS n, 'k' || seq % 7 AS key, 'forty characters that make it look "
                      "real....' AS pad FROM seq\n    to: {success: {to: sink, queue: {max_count: 20}}}\n  sink:\n" +
-                     indented(processor_) + "    drop: failure\n");
+                     processor_);
   }
   /// Records that the sink has taken from its queue in this life.
   std::int64_t taken() { return static_cast<std::int64_t>(program.metric("weir_in_records_total", kSink)); }
@@ -54,10 +57,10 @@ class Flow {
 };
 
 void survive_kills(Sink& sink, const std::string& delivery, bool once) {
-  Flow flow(sink.processor() + delivery);
+  Flow flow(sink, sink.processor() + delivery);
   Chance chance;
   const auto load = sink.load();
-  flow.make(load, load);
+  flow.make(load, load / 2);  // lives of several epochs
   for (int kill = 0; kill < kKills; ++kill) {
     flow.program.start();
     const auto until = chance.between(1, load / (kKills + 2));
@@ -70,7 +73,7 @@ void survive_kills(Sink& sink, const std::string& delivery, bool once) {
 }
 
 void find_server_again(Sink& sink, Server& server, const std::string& delivery, bool once) {
-  Flow flow(sink.processor() + delivery);
+  Flow flow(sink, sink.processor() + delivery);
   const auto load = sink.load();
   flow.make(load, load);
   flow.program.start(true);
@@ -86,7 +89,7 @@ void find_server_again(Sink& sink, Server& server, const std::string& delivery, 
 }  // namespace
 
 void sink_delivers(Sink& sink) {
-  Flow flow(sink.processor());
+  Flow flow(sink, sink.processor());
   flow.make(1);
   flow.run_to_its_end();
   flow.check(sink, 1, true);
@@ -96,7 +99,7 @@ void sink_delivers(Sink& sink) {
 }
 
 void sink_stops_and_goes_on(Sink& sink) {
-  Flow flow(sink.processor());
+  Flow flow(sink, sink.processor());
   flow.make(kFew, kFew);
   flow.program.start();
   flow.program.wait_until([&] { return flow.taken() >= kFew / 4; }, "a quarter of the records have been taken");
@@ -115,7 +118,7 @@ void sink_survives_kills_exactly_once(Sink& sink) {
 }
 
 void sink_waits_for_server(Sink& sink, Server& server) {
-  Flow flow(sink.processor());
+  Flow flow(sink, sink.processor());
   const auto load = sink.load();
   flow.make(load);
   server.stop_server();
@@ -141,16 +144,16 @@ void sink_finds_server_again_exactly_once(Sink& sink, Server& server) {
 }
 
 void sink_connection_is_checked(Sink& sink, Server& server, Login& login) {
-  Flow right(sink.processor());
+  Flow right(sink, sink.processor());
   right.make(1);
-  Flow wrong(login.with_secret(kWrong));
+  Flow wrong(sink, login.with_secret(kWrong));
   wrong.make(1);
   check_connection(right.program, wrong.program, server, "'sink'", kWrong);
   if (!sink.arrived().empty()) right.program.fail("the check has moved data");
 }
 
 void sink_reports_wrong_login(Sink& sink, Login& login) {
-  Flow flow(login.with_secret(kWrong));
+  Flow flow(sink, login.with_secret(kWrong));
   flow.make(kFew);
   flow.program.start();
   flow.wait_for_trouble();

@@ -68,6 +68,8 @@ class Sink {
   virtual ~Sink() = default;
   /// As Source::processor; `delivery` is added where exactly once is tried.
   virtual std::string processor() = 0;
+  /// Its relationships, as `drop:` names them; empty if it has none.
+  virtual std::string drop() { return "failure"; }
   /// The numbers of all records that are there for others to see, in the order in which they arrived.
   virtual std::vector<std::int64_t> arrived() = 0;
   virtual bool ordered() const { return true; }
