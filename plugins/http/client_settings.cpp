@@ -57,6 +57,11 @@ void check(const ClientSettings& settings) {
     if (!is_header_value(value))
       throw Misconfigured("headers: the value of '" + name + "' has a line break or another control character");
   }
+  for (const auto& host : settings.allowed_hosts) {
+    if (!is_host(host))
+      throw Misconfigured("allowed_hosts: '" + host +
+                          "' is no host; expected HOST, or HOST:PORT, such as cdn.example.com");
+  }
   if (settings.auth) check(*settings.auth);
   if (settings.tls) {
     if (settings.tls->cert.empty() != settings.tls->key.empty())

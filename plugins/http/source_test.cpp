@@ -404,4 +404,7 @@ TEST_CASE("Settings that cannot work are refused at the start") {
   CHECK(has(refused(url, "items: data"), "begins with /"));
   CHECK(has(refused(url, "paging: {by: page}"), "needs `parameter`"));
   CHECK(has(refused(url, "body: x"), "method: POST"));
+  for (const char* host : {"http://other/", "other/x", "", "other:99999", "other:", "a b"})
+    CHECK(has(refused(url, "allowed_hosts: ['" + std::string(host) + "']"), "is no host; expected HOST"));
+  CHECK(refused(url, "allowed_hosts: [Other, 'other:8080', '127.0.0.1:80', '[::1]', '[::1]:8080']") == "accepted");
 }

@@ -69,6 +69,12 @@ std::optional<Url> resolve(const Url& base, const std::string& reference) {
   return take_apart(handle.get());
 }
 
+bool is_host(const std::string& text) {
+  const auto url = parse_url("http://" + text + "/");
+  const auto name = lower(text);
+  return url && (name == url->host || name == url->host + ":" + std::to_string(url->port));
+}
+
 std::string leaves(const Url& from, const Url& to, const std::vector<std::string>& allowed) {
   if (from.scheme == "https" && to.scheme == "http") return "it leads from https to plain http, to " + to.display();
   if (from.host == to.host) {

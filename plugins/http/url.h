@@ -25,6 +25,9 @@ std::optional<Url> parse_url(std::string_view text);
 /// `reference` (absolute or relative) as seen from `base`. Nothing: it leads to no http or https address.
 std::optional<Url> resolve(const Url& base, const std::string& reference);
 
+/// Whether it is written as HOST or HOST:PORT.
+bool is_host(const std::string& text);
+
 /// Why a request to `from` may not go on to `to`; empty if it may. Allowed are the same host and port, http to https on
 /// one host's default ports, and what `allowed` names, as HOST (any port) or HOST:PORT. Never from https to http.
 std::string leaves(const Url& from, const Url& to, const std::vector<std::string>& allowed);

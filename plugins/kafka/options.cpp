@@ -59,6 +59,11 @@ std::map<std::string, char> all_options() {
   return options;
 }
 
+std::string one_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -108,8 +113,23 @@ void check_options(const Options& options, Role role) {
                           (role == Role::consumer ? "producers; this is a consumer" : "consumers; this is a producer"));
     char error[512];
     if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK)
-      throw Misconfigured("options: " + name + ": " + error);
+      throw Misconfigured("options: " + name + ": " + one_line(error));
   }
+}
+
+void check_together(const Options& options, const Options& own) {
+  if (options.empty()) return;
+  std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> conf(rd_kafka_conf_new(), &rd_kafka_conf_destroy);
+  rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
+  char error[512];
+  for (const auto* all : {&options, &own}) {
+    for (const auto& [name, value] : *all)
+      rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error, sizeof error);
+  }
+  auto* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), error, sizeof error);
+  if (client == nullptr) throw Misconfigured("options: librdkafka refuses them together: " + one_line(error));
+  static_cast<void>(conf.release());  // it is the client's now
+  rd_kafka_destroy(client);
 }
 
 }  // namespace weir::kafka

@@ -15,6 +15,10 @@ enum class Role { consumer, producer };
 /// role, that has no such value, or that would break what the processor promises.
 void check_options(const Options& options, Role role);
 
+/// Throws Misconfigured for options of a producer that exclude each other, or what the processor sets beside them
+/// (`own`), as librdkafka judges it when a client is made: one is, that talks to nobody.
+void check_together(const Options& options, const Options& own);
+
 /// The name in `names` that is most like this one; empty if none is.
 std::string nearest(std::string_view name, const std::vector<std::string>& names);
 

@@ -36,6 +36,10 @@ KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)) {
   check(static_cast<const MessageSettings&>(settings_));
   if (const auto error = topic_error(settings_.progress_topic); !error.empty())
     throw Misconfigured("progress_topic: '" + settings_.progress_topic + "' " + error);
+  if (settings_.progress_topic == settings_.topic)
+    throw Misconfigured("progress_topic: has to be another than the topic of the data");
+  check_together(settings_.options,
+                 {{"acks", settings_.acks}, {"enable.idempotence", settings_.acks == "all" ? "true" : "false"}});
 }
 
 void KafkaSink::start(Context& context) {

@@ -447,6 +447,9 @@ TEST_CASE("what is wrong is said when the flow is validated") {
   CHECK(has(error("brokers: x\ntopic: a b\n"), "has characters other than"));
   CHECK(has(error("brokers: x\ntopic: t\nheader_attributes: ['a*b']\n"), "header_attributes"));
   CHECK(has(error("brokers: x\ntopic: t\nprogress_topic: ''\n"), "progress_topic"));
+  CHECK(has(error("brokers: x\ntopic: t\nprogress_topic: t\n"), "another than the topic of the data"));
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {max.in.flight: '10'}\n"), "refuses them together: `max.in.flight`"));
+  CHECK(error("brokers: x\ntopic: t\nacks: '1'\noptions: {max.in.flight: '10'}\n").empty());
 }
 
 TEST_CASE("a lane goes on where its last owner committed, who can commit no more") {
