@@ -158,6 +158,7 @@ Response processor(const engine::Engine& engine, std::string_view flow, std::str
 
 Response connection(const engine::Engine& engine, const std::string& id) {
   ConnectionSnapshot found;
+  engine.look_up_oldest();
   engine.inspect([&](const auto&, const auto& connections, const auto&) {
     for (const auto& connection : connections) {
       if (connection->id() == id) found = snapshot_of(*connection);

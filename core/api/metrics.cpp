@@ -42,7 +42,7 @@ struct QueueView {
   std::uint64_t bytes;
   std::uint64_t held;
   std::uint64_t retry;
-  std::int64_t oldest;  ///< nanoseconds since 1970; 0: empty, or not in memory
+  std::int64_t oldest;  ///< nanoseconds since 1970; 0: empty
 };
 struct View {
   std::vector<ProcessorView> processors;
@@ -72,6 +72,7 @@ void add_lanes(const engine::LaneView& lanes, View& view) {
 
 View look(const engine::Engine& engine) {
   View view;
+  engine.look_up_oldest();
   engine.inspect([&](const auto& instances, const auto& connections, const auto& epochs) {
     view.processors.reserve(instances.size());
     for (const auto& instance : instances) {

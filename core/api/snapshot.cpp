@@ -163,6 +163,7 @@ Snapshot take_snapshot(const engine::Engine& engine) {
   snapshot.ready = engine.ready(&why_not);
   snapshot.problem = engine.fatal();
   if (snapshot.problem.empty()) snapshot.problem = std::move(why_not);
+  engine.look_up_oldest();
   engine.inspect([&](const auto& instances, const auto& connections, const auto& epochs) {
     snapshot.processors.reserve(instances.size());
     for (const auto& instance : instances) snapshot.processors.push_back(snapshot_of(*instance));

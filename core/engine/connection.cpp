@@ -469,11 +469,29 @@ void Connection::unload() {
   }
 }
 
-std::int64_t Connection::oldest_born() const {
-  if (segments_.empty() || !segments_.front().batch || cursor_ >= next_) return 0;
+std::optional<Connection::First> Connection::first_waiting() const {
+  const auto retry = retry_.begin();
+  if (retry != retry_.end() && retry->first < cursor_) {
+    const auto& batch = retry->second.batch;
+    return First{retry->first, batch ? &batch->items[retry->second.index] : nullptr};
+  }
+  if (segments_.empty() || cursor_ >= next_) return std::nullopt;
   const auto& front = segments_.front();
   const auto skip = static_cast<std::uint32_t>(std::max(cursor_, front.first) - front.first);
-  return front.batch->items[front.offset + skip].born;
+  return First{front.first + skip, front.batch ? &front.batch->items[front.offset + skip] : nullptr};
+}
+
+std::int64_t Connection::oldest_born() const {
+  const auto first = first_waiting();
+  if (!first) return 0;
+  if (first->item != nullptr) return first->item->born;
+  return first->sequence == oldest_on_disk_.first ? oldest_on_disk_.second : 0;
+}
+
+std::optional<std::uint64_t> Connection::unknown_oldest() const {
+  const auto first = first_waiting();
+  if (!first || first->item != nullptr || first->sequence == oldest_on_disk_.first) return std::nullopt;
+  return first->sequence;
 }
 
 }  // namespace weir::engine

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -163,7 +164,12 @@ class Connection {
   std::uint64_t queued_bytes() const { return queued_bytes_; }
   std::uint64_t held_count() const { return held_.size(); }
   std::uint64_t retry_count() const { return retry_.size(); }
+  /// When the first FlowFile that waits, or its first ancestor, entered Weir; 0: none waits, or it is only on disk and
+  /// has not been looked up (see Engine::look_up_oldest()).
   std::int64_t oldest_born() const;
+  /// The sequence of that FlowFile, if it has to be looked up.
+  std::optional<std::uint64_t> unknown_oldest() const;
+  void know_oldest(std::uint64_t sequence, std::int64_t born) { oldest_on_disk_ = {sequence, born}; }
   bool full() const {
     const auto& queue = definition_->queue;
     return (queue.max_count != 0 && queued_count() >= queue.max_count) ||
@@ -182,6 +188,13 @@ class Connection {
     std::uint64_t end() const { return first + count; }
   };
 
+  /// The first FlowFile that waits, queued or put aside; null: it is only on disk.
+  struct First {
+    std::uint64_t sequence;
+    const abi::Item* item;
+  };
+
+  std::optional<First> first_waiting() const;
   bool strictly_available(std::int64_t now) const;
   std::uint64_t first_not_done() const;
   bool alive_below_cursor(std::uint64_t first, std::uint64_t end) const;
@@ -211,6 +224,7 @@ class Connection {
   std::uint64_t durable_next_ = 0;
   std::uint64_t durable_cursor_ = 0;
   std::uint64_t cut_cursor_ = 0;
+  std::pair<std::uint64_t, std::int64_t> oldest_on_disk_{~std::uint64_t{0}, 0};  ///< a sequence, and when it was born
 };
 
 }  // namespace weir::engine

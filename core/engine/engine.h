@@ -177,6 +177,9 @@ class Engine {
   void inspect(
       const std::function<void(const std::vector<std::shared_ptr<Instance>>&,
                                const std::vector<std::shared_ptr<Connection>>&, const EpochStatistics&)>& visit) const;
+  /// Reads what Connection::oldest_born() needs of queues whose first FlowFile is only on disk, as after a start.
+  /// Before inspect(), not in it. Any thread.
+  void look_up_oldest() const;
   /// What the lanes of flows that scale out have and have done, of which this engine runs the members alone.
   LaneView lanes() const;
   std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
@@ -353,7 +356,7 @@ class Engine {
   void settle_for_operator(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
                            Prepared prepared);
   Connection* where_it_failed(const Connection& connection, const abi::Item& item);
-  std::uint64_t send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result);
+  void send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result);
 
   // test_control.cpp
   bool at_rest() const;

@@ -73,6 +73,7 @@ LaneTotals::LaneTotals(std::shared_ptr<const flow::Flow> flow) {
 
 void LaneTotals::count(const Engine& lane) {
   std::vector<std::shared_ptr<Instance>> all;
+  lane.look_up_oldest();
   lane.inspect([&](const auto& instances, const auto&, const auto&) {
     for (std::size_t i = 0; i < view_.processors.size() && i < instances.size(); ++i)
       add(view_.processors[i].statistics, instances[i]->statistics);

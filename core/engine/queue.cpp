@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::uint32_t kBatchCount = 1'000;
 constexpr std::uint64_t kBatchBytes = 4 * MiB;
-/// What cannot be sent back is out of the way for so long, in nanoseconds.
-constexpr std::int64_t kPutAside = 10'000'000'000;
+/// What cannot be sent back is out of the way of that redrive, in nanoseconds, and then the first that is taken.
+constexpr std::int64_t kPutAside = 1;
 constexpr std::string_view kErrorPrefix = "error.";
 
 std::string_view attribute(const abi::Item& item, std::string_view name) {
@@ -105,6 +105,29 @@ QueueListing Engine::queue(const std::string& id, std::uint64_t first, std::uint
     std::erase_if(entries, [&](const QueueEntry& entry) { return !found->alive(entry.sequence); });
   }
   return listing;
+}
+
+void Engine::look_up_oldest() const {
+  struct Wanted {
+    std::shared_ptr<Connection> connection;
+    std::uint64_t sequence;
+  };
+  std::vector<Wanted> wanted;
+  {
+    const Lock lock(mutex_);
+    for (const auto& connection : connections_) {
+      if (const auto sequence = connection->unknown_oldest()) wanted.push_back({connection, *sequence});
+    }
+  }
+  for (const auto& [connection, sequence] : wanted) {
+    std::int64_t born = 0;
+    try {
+      born = store_.read(connection->number(), sequence, 1)->items.front().born;
+    } catch (const store::IoError&) {  // its consumer will read it too, and say so
+    }
+    const Lock lock(mutex_);
+    connection->know_oldest(sequence, born);
+  }
 }
 
 SessionInput Engine::input_of(Instance& instance, const Connection& connection, Taken& taken) const {
@@ -204,12 +227,13 @@ Redriven Engine::redrive(const std::string& id, std::uint64_t limit, const std::
   if (instance.definition().exactly_once)
     throw NotNow(instance.full_name() + " delivers exactly once: nothing may be taken out of its queue");
   const auto below = connection.next();
+  const auto begin = clock_->now();  // what stays is due after it, and so is looked at once
   while (result.redriven < limit) {
     const auto most = std::min<std::uint64_t>(kBatchCount, limit - result.redriven);
-    auto taken = connection.take_below(clock_->now(), below, static_cast<std::uint32_t>(most), kBatchBytes);
+    auto taken = connection.take_below(begin, below, static_cast<std::uint32_t>(most), kBatchBytes);
     if (!taken.flight) break;
     if (!read_back(connection, taken, lock)) throw std::runtime_error(fatal_);
-    if (send_back(connection, taken, who, result) == 0) break;
+    send_back(connection, taken, who, result);
   }
   if (result.redriven == 0) return result;
   report_unlocked(instance, abi::Level::info,
@@ -218,8 +242,8 @@ Redriven Engine::redrive(const std::string& id, std::uint64_t limit, const std::
   return result;
 }
 
-/// Ends what was taken here, and puts what failed elsewhere where it failed. Returns how many went; the rest stays.
-std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result) {
+/// Ends what was taken here, and puts what failed elsewhere where it failed; the rest stays.
+void Engine::send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result) {
   auto& instance = *connection.to;
   const auto attempts = std::move(taken.attempts);
   const auto input = input_of(instance, connection, taken);
@@ -231,7 +255,6 @@ std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std:
     std::uint64_t bytes = 0;
   };
   std::map<Connection*, Way> ways;
-  std::uint64_t gone = 0;
   for (std::uint32_t i = 0; i < input.count; ++i) {
     const auto& item = input.batch->items[input.offset + i];
     auto* target = where_it_failed(connection, item);
@@ -245,7 +268,6 @@ std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std:
     way.batch->items.push_back(without_error(item, *way.arena));
     way.parents.push_back({session->sequence(i)});
     way.bytes += item.size;
-    ++gone;
   }
   session->finish();
   auto prepared = prepare(instance, std::move(session), attempts, 0);
@@ -272,7 +294,6 @@ std::uint64_t Engine::send_back(Connection& connection, Taken& taken, const std:
     store::add_coalescing(lineage_, std::move(row));
     consider(*target->to);
   }
-  return gone;
 }
 
 StateListing Engine::state(const std::string& flow, const std::string& processor, const std::string& after,

@@ -238,6 +238,26 @@ TEST_CASE_FIXTURE(Queues, "nothing is taken out of a queue whose consumer delive
   CHECK(sequences(std::string(kIn) + "/flowfiles") == "0 ");
 }
 
+TEST_CASE_FIXTURE(Queues, "how old a queue is is known after a restart, too, and of what waits to be tried again") {
+  open();
+  stop("act");
+  give("a");
+  give("b");
+  REQUIRE(durable(1));
+  const auto before = served->get(kIn).at("oldest");
+  REQUIRE(before.is_string());
+  close();
+  open();
+  CHECK(served->get(kIn).at("queued") == 2);
+  CHECK(served->get(kIn).at("oldest") == before);
+  CHECK(http(served->port, "GET", "/metrics")
+            .body.find("weir_queue_oldest_age_seconds{flow=\"test\",from=\"source\","
+                       "relationship=\"success\",to=\"act\"} 0\n") == std::string::npos);
+  CHECK(posted(std::string(kIn) + "/redrive").at("kept") == 2);  // puts them aside
+  CHECK(served->get(kIn).at("retry") == 2);
+  CHECK(served->get(kIn).at("oldest") == before);
+}
+
 TEST_CASE_FIXTURE(Queues, "a drop needs a token that is its own") {
   open();
   stop("act");
@@ -309,6 +329,35 @@ TEST_CASE_FIXTURE(Queues, "what does not say where it failed stays, and the rest
   CHECK(served->get(kDead).at("queued") == 2);
   const auto dead = served->get("/flows/test/dead-letters");
   CHECK(dead.at("flowfiles").as_array()[0].at("redrivable") == false);
+}
+
+TEST_CASE_FIXTURE(Queues,
+                  "what cannot go back is not in the way of what can, however much it is, and keeps its place") {
+  constexpr std::size_t kOdd = 1'500;  // more than a redrive looks at in one go
+  std::atomic<bool> mended = false;
+  scripts_["act"].process = [&](weir::FlowFile file, weir::Session& session) {
+    if (std::string_view(file.content()).starts_with("odd")) return session.transfer(file, 1);
+    if (!mended) throw weir::Rejected("not yet");
+    session.transfer(file, 0);
+  };
+  open();
+  stop("dead");
+  for (std::size_t i = 0; i < kOdd; ++i) give("odd " + std::to_string(i));
+  give("bad");
+  REQUIRE(eventually([&] { return served->get(kDead).at("queued") == kOdd + 1; }));
+  mended = true;
+  const auto result = posted(std::string(kDead) + "/redrive");
+  CHECK(result.at("redriven") == 1);
+  CHECK(result.at("kept") == kOdd);
+  REQUIRE(arrive("sink", 1));
+  give("odd last");
+  REQUIRE(eventually([&] { return served->get(kDead).at("queued") == kOdd + 1; }));
+  start("dead");
+  REQUIRE(arrive("dead", kOdd + 1));
+  const auto order = collected().of("dead");
+  CHECK(order.front() == "odd 0");
+  CHECK(order.back() == "odd last");
+  CHECK(served->get(kDead).at("queued") == 0);
 }
 
 TEST_CASE_FIXTURE(Queues, "a redrive asks for a consumer that is stopped") {
