@@ -99,14 +99,17 @@ class Loader {
     check_graph(draft, report);
     const auto reads = follow_records(draft, report);
     check_scale_out(draft, report);
-    draft.flow.secrets.assign(parameters.secrets().begin(), parameters.secrets().end());
-    try_constructing(draft, report, draft.flow.secrets);
+    auto& secrets = draft.flow.secrets;
+    secrets.assign(parameters.secrets().begin(), parameters.secrets().end());
+    // One that begins with another would be left without its begin only.
+    std::stable_sort(secrets.begin(), secrets.end(), [](auto& a, auto& b) { return a.size() > b.size(); });
+    try_constructing(draft, report, secrets);
     // A mistyped use would make it look unused.
     if (!has_errors(problems)) parameters.warn_of_unused();
     check_name(draft, report);
     for (auto& problem : problems) {
-      problem.message = masked(std::move(problem.message), draft.flow.secrets);
-      problem.expected = masked(std::move(problem.expected), draft.flow.secrets);
+      problem.message = masked(std::move(problem.message), secrets);
+      problem.expected = masked(std::move(problem.expected), secrets);
     }
     for (const auto& [index, fields] : reads) {
       const auto& processor = draft.flow.processors[index];

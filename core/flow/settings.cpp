@@ -223,6 +223,17 @@ std::string shown(const std::string& value, abi::Kind kind) {
                                      : format_bytes(static_cast<std::uint64_t>(number));
 }
 
+/// Without the password of `scheme://user:password@host`, which should not stand there, but may.
+std::string without_password(std::string text) {
+  const auto scheme = text.find("://");
+  if (scheme == std::string::npos) return text;
+  const auto begin = scheme + 3;
+  const auto authority = std::string_view(text).substr(begin, text.find_first_of("/?#", begin) - begin);
+  const auto at = authority.rfind('@'), colon = authority.find(':');
+  if (at == std::string_view::npos || colon >= at) return text;
+  return text.replace(begin + colon + 1, at - colon - 1, "***");
+}
+
 /// `property` is null where the spec says nothing of this value.
 Tree masked_value(const Tree& tree, const abi::Property* property, const std::vector<std::string>& secrets) {
   if (property != nullptr && (property->flags & abi::kSecret) != 0) return Tree("***");
@@ -230,7 +241,7 @@ Tree masked_value(const Tree& tree, const abi::Property* property, const std::ve
   if (has_fields && property->kind == abi::Kind::object)
     return masked_fields(tree, property->fields, property->field_count, secrets);
   const auto kind = property == nullptr ? abi::Kind::any : property->kind;
-  Tree result(masked(shown(tree.data(), kind), secrets));
+  Tree result(without_password(masked(shown(tree.data(), kind), secrets)));
   for (const auto& [key, child] : tree) {
     auto member = has_fields ? masked_fields(child, property->fields, property->field_count, secrets)
                              : masked_value(child, nullptr, secrets);

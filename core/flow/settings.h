@@ -65,10 +65,10 @@ class SettingsReader {
   std::vector<SqlUse>& uses_;
 };
 
-/// A copy of settings in which what the spec calls secret, and every one of `secrets`, is "***".
+/// A copy of settings in which what the spec calls secret, every one of `secrets`, and a password in a URL, is "***".
 boost::property_tree::ptree masked(const boost::property_tree::ptree& settings, const abi::Spec& spec,
                                    const std::vector<std::string>& secrets);
-/// A copy of text in which every one of `secrets` is "***".
+/// A copy of text in which every one of `secrets` is "***"; of two that begin alike the longer stands first.
 std::string masked(std::string text, const std::vector<std::string>& secrets);
 
 }  // namespace weir::flow

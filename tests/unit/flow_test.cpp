@@ -378,6 +378,11 @@ TEST_CASE("a secret is never shown") {
   const auto shown = masked(flow.processors[0].settings, *flow.processors[0].type->spec(), flow.secrets);
   CHECK(shown.find("password")->second.data() == "***");
   CHECK(masked("login with hunter2", flow.secrets) == "login with ***");
+  const auto alike = load_yaml(
+      "flow: f\nprocessors:\n  in: {type: TestSource, topic: '${secret:A}/${secret:B}', password: p, drop: success}\n",
+      with_environment({{"A", "hunter"}, {"B", "hunters bow"}}));
+  REQUIRE(alike.ok());
+  CHECK(masked("hunters bow, hunter", alike.flows[0].secrets) == "***, ***");
   const auto bad = problems_of(
       "flow: f\nprocessors:\n  in: {type: TestSource, topic: t, qos: '${secret:KEY}', drop: success}\n", surroundings);
   CHECK(contains(bad, "is no integer"));
@@ -391,6 +396,20 @@ TEST_CASE("a secret is never shown") {
           "flow: f\nprocessors:\n  in: {type: TestSource, topic: '${secret:../../etc/passwd}', drop: success}\n",
           surroundings),
       "is no name of a secret"));
+}
+
+TEST_CASE("a password that stands in a URL is not shown, and the rest of the URL is") {
+  const auto shown = [](const std::string& topic) {
+    const auto loaded = load_yaml("flow: f\nprocessors:\n  in: {type: TestSource, topic: '" + topic +
+                                  "', password: p, drop: success}\n");
+    REQUIRE(loaded.ok());
+    const auto& in = loaded.flows[0].processors[0];
+    return masked(in.settings, *in.type->spec(), {}).find("topic")->second.data();
+  };
+  CHECK(shown("http://me:hunter2@h:80/a?b=c@d") == "http://me:***@h:80/a?b=c@d");
+  CHECK(shown("http://:hun@ter:2@h") == "http://:***@h");
+  for (const auto* harmless : {"http://h:80/a:b@c", "http://me@h:80/", "a:b@c", "http://h", "http://", "x://[::1]:80/"})
+    CHECK(shown(harmless) == harmless);
 }
 
 TEST_CASE("a secret is read from a file of its name") {
