@@ -295,7 +295,7 @@ void add_queue_pages(Router& router, engine::Engine& engine) {
   router.get(
       connection + "/flowfiles", "What waits in a queue, oldest first",
       [&engine](Call& call) {
-        const auto after = call.query.text("after") ? call.query.number("after", 0) + 1 : 0;
+        const auto after = call.query.text("after") ? call.query.number("after", 0, ~std::uint64_t{0} - 1) + 1 : 0;
         const auto limit = static_cast<std::uint32_t>(call.query.number("limit", 50, 500));
         return later([&engine, id = call.connection(), after, limit, preview = preview_of(call)] {
           return listing(engine, id, after, limit, preview);

@@ -189,6 +189,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     } else if (!has_host && request.version() >= 11) {
       return {400, {}, "HTTP/1.1 asks for a Host header, and there is none\n", {}};
     }
+    if (request.count(http::field::host) > 1) return {400, {}, "there is more than one Host header\n", {}};
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
       return refuse(request, target, 421,
                     "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]", host);

@@ -8,7 +8,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
 #include <utility>
@@ -113,6 +115,10 @@ Client::Client(const Remote& remote) : token_(remote.token) {
   const bool has_port = colon != std::string_view::npos && url.find(']', colon) == std::string_view::npos;
   host_ = url.substr(0, has_port ? colon : url.size());
   port_ = has_port ? url.substr(colon + 1) : secure ? "443" : "80";
+  std::uint16_t port = 0;
+  const auto [end, wrong] = std::from_chars(port_.data(), port_.data() + port_.size(), port);
+  if (host_.empty() || wrong != std::errc{} || end != port_.data() + port_.size() || port == 0)
+    throw std::invalid_argument(fmt::format("'{}' names no host, or no port from 1 to 65535", remote.url));
   if (host_.starts_with('[') && host_.ends_with(']')) host_ = host_.substr(1, host_.size() - 2);
   if (const char* token = std::getenv("WEIR_TOKEN"); token != nullptr && token_.empty()) token_ = token;
   const char* authorities = std::getenv("WEIR_CA");
@@ -196,8 +202,13 @@ void Client::listen(const std::string& target,
     http::async_read_header(exchange.stream_, exchange.buffer_, parser,
                             [done](auto error, std::size_t) { done(error); });
   });
-  if (parser.get().result_int() != 200)
-    throw std::runtime_error(fmt::format("Weir answered {} to {}", parser.get().result_int(), target));
+  if (parser.get().result_int() != 200) {
+    http::response_parser<http::string_body> refusal(std::move(parser));
+    exchange.run([&](auto done) {
+      http::async_read(exchange.stream_, exchange.buffer_, refusal, [done](auto e, std::size_t) { done(e); });
+    });
+    throw std::runtime_error(what_it_said(refusal.get().result_int(), refusal.get().body()));
+  }
   std::string waiting;
   char bytes[16384];
   while (!parser.is_done()) {

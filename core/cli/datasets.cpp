@@ -10,6 +10,7 @@
 
 #include "catalogue/dataset.h"
 #include "catalogue/openlineage.h"
+#include "cli/terminal.h"
 #include "cli/validate.h"
 
 namespace weir::cli {
@@ -18,13 +19,6 @@ namespace {
 
 namespace json = boost::json;
 using catalogue::Dataset;
-
-/// Control characters of a terminal are nothing for a terminal, when they come from data.
-std::string shown(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  return result;
-}
 
 bool is_flow(const std::string& name) {
   std::error_code ignored;

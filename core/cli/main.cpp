@@ -103,6 +103,18 @@ int main(int argc, char** argv) {
   eval_command->add_flag("--per-flowfile", eval.per_flowfile, "Run a SELECT over all records at once");
   eval_command->add_option("--attribute", attributes, "NAME=VALUE that attr('NAME') finds")->allow_extra_args(false);
 
+  weir::cli::Remote asked;
+  asked.url.clear();
+  const auto add_remote = [&asked](CLI::App* command, CLI::Option* data) {
+    auto* url =
+        command->add_option("--url", asked.url, "Ask the Weir that listens there, such as http://127.0.0.1:8080")
+            ->excludes(data);
+    command->add_option("--token", asked.token, "A token; WEIR_TOKEN of the environment unless given")->needs(url);
+    command
+        ->add_option("--ca", asked.authorities,
+                     "For https: the authority's certificate in PEM; WEIR_CA, or whom the system trusts")
+        ->needs(url);
+  };
   weir::cli::ProvenanceOptions provenance;
   auto* provenance_command =
       app.add_subcommand("provenance", "Ask what happened to data, where it came from and what became of it");
@@ -112,7 +124,7 @@ int main(int argc, char** argv) {
         std::pair{"descendants", "All that became of a FlowFile"}}) {
     auto* command = provenance_command->add_subcommand(verb, help);
     command->callback([&provenance, verb = std::string(verb)] { provenance.verb = verb; });
-    command->add_option("--data", provenance.data, "The data directory")->capture_default_str();
+    add_remote(command, command->add_option("--data", provenance.data, "The data directory")->capture_default_str());
     command->add_option("--limit", provenance.limit, "At most so many")->capture_default_str();
     command->add_flag("--json", provenance.json, "A line of JSON each");
     if (std::string(verb) != "events") {
@@ -129,10 +141,10 @@ int main(int argc, char** argv) {
   }
 
   weir::cli::ReplayOptions replay;
-  auto* replay_command =
-      app.add_subcommand("replay", "Queue a FlowFile again where it left its source, in data that nobody runs");
+  auto* replay_command = app.add_subcommand("replay", "Queue a FlowFile again where it left its source");
   replay_command->add_option("flowfile", replay.place, "CONNECTION:SEQUENCE")->required();
-  replay_command->add_option("--data", replay.data, "The data directory")->capture_default_str();
+  add_remote(replay_command, replay_command->add_option("--data", replay.data, "The data directory, if nobody runs it")
+                                 ->capture_default_str());
   replay_command->add_flag("--json", replay.json, "A line of JSON");
 
   weir::cli::NewProcessorOptions new_processor;
@@ -154,6 +166,8 @@ int main(int argc, char** argv) {
   datasets_command->add_flag("--json", datasets.json, "A line of JSON each");
   datasets_command->add_option("--url", datasets.remote.url, "Where `weir run` listens")->capture_default_str();
   datasets_command->add_option("--token", datasets.remote.token, "A token; WEIR_TOKEN of the environment unless given");
+  datasets_command->add_option("--ca", datasets.remote.authorities,
+                               "For https: the authority's certificate in PEM; WEIR_CA, or whom the system trusts");
   datasets_command->add_option("--param", datasets.parameters, "NAME=VALUE of a flow's parameter")
       ->allow_extra_args(false);
   add_plugins(datasets_command);
@@ -204,6 +218,7 @@ int main(int argc, char** argv) {
     eval.now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     return weir::sql::eval(sql, std::cin, std::cout, std::cerr, eval);
   }
+  if (!asked.url.empty()) provenance.remote = replay.remote = asked;
   if (*provenance_command) return weir::cli::run_provenance(provenance);
   if (*replay_command) return weir::cli::run_replay(replay);
   if (*new_command) {

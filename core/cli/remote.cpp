@@ -8,6 +8,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "api/access.h"
 #include "cli/apply.h"
 #include "cli/client.h"
+#include "cli/terminal.h"
 
 namespace weir::cli {
 
@@ -35,13 +37,6 @@ struct Options {
   std::string data = "data";
   std::string role = "viewer";
 };
-
-/// Control characters of a terminal are nothing for a terminal, when they come from data.
-std::string shown(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  return result;
-}
 
 std::string text(const json::value& object, const char* member) {
   const auto& value = object.at(member);
@@ -117,7 +112,9 @@ int status(const Options& options) {
     return 0;
   }
   const bool ready = status.at("ready").as_bool();
-  fmt::print("Weir {}: {}\n", text(status, "weir"), ready ? "ready" : "not ready: " + text(status, "problem"));
+  fmt::print("Weir {}: {}\n", text(status, "weir"), ready ? "ready" : "not ready");
+  std::istringstream problems(ready ? std::string() : std::string(status.at("problem").as_string()));
+  for (std::string problem; std::getline(problems, problem);) fmt::print("  {}\n", shown(problem));
   for (const auto& flow : all) print_flow(flow, nullptr, 0);
   return 0;
 }
@@ -142,7 +139,9 @@ int top(const Options& options) {
   }
 }
 
-int control(const Options& options, const char* verb) {
+int control(const Options& options, const std::string& verb) {
+  if (verb == "run-once" && options.name.find('/') == std::string::npos)
+    throw std::invalid_argument(fmt::format("'{}': expected a processor, such as lake/mean", options.name));
   Client client(options.remote);
   const auto answer = client.post(control_path(options.name) + "/" + verb);
   for (const auto& processor : answer.at("processors").as_array())
@@ -223,6 +222,9 @@ int redrive(const Options& options, bool limited) {
   for (const auto& [to, count] : result.at("to").as_object())
     fmt::print("{} to {}\n", count.to_number<std::uint64_t>(), shown(to));
   fmt::print("{} redriven, {} kept\n", number(result, "redriven"), number(result, "kept"));
+  if (number(result, "kept") > 0)
+    fmt::print(stderr,
+               "What is kept does not say where it failed (error.processor), or that is in the flow no more.\n");
   return 0;
 }
 
@@ -352,7 +354,7 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
     const auto help =
         fmt::format("Have a running Weir {} a processor{}", what, std::string(what) == "run-once" ? "" : ", or a flow");
     named(remote(verb(app, what, help.c_str(), [options, what] { return control(*options, what); })), "name",
-          "flow/processor, or flow");
+          std::string(what) == "run-once" ? "flow/processor" : "flow/processor, or flow");
   }
   auto* tap_command = named(
       remote(verb(app, "tap", "A sample of what enters a connection, as JSON", [options] { return tap(*options); })),

@@ -73,6 +73,41 @@ class OperatorTest(WeirTest):
         self.assertIn("expected a connection", self.ask("queue", "op/keep", status=2))
         self.assertIn("no Weir answers at", self.weir("status", "--url", "http://127.0.0.1:1", status=1))
         self.assertIn("is no URL", self.weir("status", "--url", "ftp://x", status=2))
+        for nowhere in ("http://127.0.0.1:99999", "http://127.0.0.1:80x", "http://", "http://:80"):
+            self.assertIn("names no host, or no port", self.weir("status", "--url", nowhere, status=2))
+        self.assertIn("did you mean", self.ask("tap", "op/make/success/pikc", status=1))
+        self.assertIn("whole number up to 50", self.ask("tap", "op/make/success/pick", "--rate", "51", status=1))
+        self.assertIn("expected a processor", self.ask("run-once", "op", status=2))
+
+    def test_provenance_and_replay_are_answered_by_a_weir_that_runs_as_from_its_data(self):
+        eventually(lambda: self.get("/connections/op/pick/matched/keep")["next"] > 3)
+        self.ask("stop", "op/make")
+        eventually(lambda: self.state("make") == "stopped")
+        eventually(lambda: not any(c["queued"] for c in self.get("/flows/op")["connections"]))
+        made = "op/make/success/pick:4"
+        for question in (["events", "--type", "SEND", "--processor", "op/keep"], ["events", "--from", "2020-01-01"],
+                         ["descendants", made], ["ancestors", "op/pick/matched/keep:1"], ["events", "--limit", "1"]):
+            for form in ([], ["--json"]):
+                there = eventually(lambda q=[*question, *form]: self.ask("provenance", *q))
+                self.assertEqual(there, self.weir("provenance", *question, *form))
+        self.assertIn("op/pick/matched/keep:2", self.ask("provenance", "descendants", made))
+        for question, why in ((["events", "--type", "NO"], "expected CREATE"), (["ancestors", "x"], "names no FlowFile"),
+                              (["events", "--data", "data"], "excludes")):
+            self.assertIn(why, self.ask("provenance", *question, status=2))
+        self.assertIn("--url the Weir that runs there", self.weir("replay", made, status=1))
+        self.assertIn("names no FlowFile", self.ask("replay", "x", status=2))
+        self.assertIn("there is no FlowFile", self.ask("replay", made + "00000", status=1))
+        replayed = json.loads(self.ask("replay", made, "--json"))
+        self.assertEqual((replayed["connection"], replayed["sequence"]), ("op/make/success/pick", 4))
+        self.assertIn(f"{made} replayed as op/make/success/pick:{replayed['as']}", (self.folder / "log").read_text())
+        eventually(lambda: "SEND" in self.ask("provenance", "descendants", f"op/make/success/pick:{replayed['as']}"))
+
+    def test_what_is_not_ready_stands_on_a_line_each(self):
+        self.stop()
+        flow = FLOW.replace("matched: keep", "matched: [keep, dead]").replace("out.ndjson", "/proc/no/a")
+        (self.folder / "op.yaml").write_text(flow.replace("dead.ndjson", "/proc/no/b"))
+        self.start("--data", "other")
+        eventually(lambda: len(re.findall(r"(?m)^  op/(keep|dead): ", self.ask("status"))) == 2)
 
     def test_from_the_first_token_on_everybody_needs_one(self):
         viewer = self.weir("token", "add", "viv").strip()
@@ -81,6 +116,9 @@ class OperatorTest(WeirTest):
         eventually(lambda: subprocess.run([WEIR, "status", "--url", self.url], capture_output=True, check=False,
                                           timeout=PATIENCE).returncode == 1)
         self.assertIn("a token is needed", self.ask("status", status=1))
+        self.assertIn("a token is needed", self.ask("tap", "op/make/success/pick", status=1))
+        self.assertIn("a token is needed", self.ask("provenance", "events", status=1))
+        self.assertIn("role operator", self.ask("replay", "op/make/success/pick:0", token=viewer, status=1))
         self.assertIn("op", self.ask("status", token=viewer))
         self.assertIn("role operator", self.ask("stop", "op/keep", token=viewer, status=1))
         self.ask("stop", "op/keep", token=operator)

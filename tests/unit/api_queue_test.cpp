@@ -229,6 +229,14 @@ TEST_CASE_FIXTURE(Queues, "what a session has is not dropped, and what waits beh
   CHECK(collected().of("sink")[1] == "after");
 }
 
+TEST_CASE_FIXTURE(Queues, "after the last sequence that there can be, nothing follows") {
+  open();
+  stop("act");
+  give("a");
+  CHECK(sequences(std::string(kIn) + "/flowfiles?after=18446744073709551614").empty());
+  CHECK(served->status_of(std::string(kIn) + "/flowfiles?after=18446744073709551615") == 400);
+}
+
 TEST_CASE_FIXTURE(Queues, "nothing is taken out of a queue whose consumer delivers exactly once") {
   exactly_once = true;
   open();

@@ -212,6 +212,8 @@ TEST_CASE("on loopback, a foreign Host header is refused: a web page cannot reac
     CHECK(with_host(host).starts_with("HTTP/1.1 421 "));
   }
   CHECK(status_of(ask(server, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n")).starts_with("HTTP/1.1 400 "));
+  for (const auto* both : {"localhost\r\nHost: evil.example", "evil.example\r\nHost: localhost"})
+    CHECK(with_host(both).starts_with("HTTP/1.1 400 "));
   CHECK(status_of(ask(server, "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
             .starts_with("HTTP/1.1 421 "));
   CHECK(ask(server, "GET http://localhost/x?y HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
