@@ -37,6 +37,31 @@ std::string new_token() {
   return token;
 }
 
+/// Whose `path` is, or would be if it were there: that of the nearest folder that is.
+struct stat owner_of(const std::filesystem::path& path) {
+  struct stat found{};
+  for (auto at = std::filesystem::absolute(path); ::stat(at.c_str(), &found) != 0 && at.has_relative_path();)
+    at = at.parent_path();
+  return found;
+}
+
+/// Made by root for the service's user, it is of no use if that cannot read it.
+bool give_to(int file, const struct stat& owner) {
+  return ::geteuid() != 0 || ::fchown(file, owner.st_uid, owner.st_gid) == 0;
+}
+
+/// The folder, with its parents; by root, for whom the first that is there belongs to.
+void make_folder(const std::filesystem::path& folder) {
+  if (folder.empty() || std::filesystem::exists(folder)) return;
+  const auto owner = owner_of(folder);
+  make_folder(folder.parent_path());
+  std::filesystem::create_directory(folder);
+  const int made = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const bool given = made >= 0 && give_to(made, owner);
+  if (made >= 0) ::close(made);
+  if (!given) throw std::runtime_error("cannot make " + folder.string() + ": " + std::strerror(errno));
+}
+
 /// In a time that does not tell how much of it was right.
 bool same(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -107,7 +132,7 @@ void TokenFile::write(const std::vector<Token>& tokens) const {
   const auto fail = [&] { throw std::runtime_error("cannot write " + temporary + ": " + std::strerror(errno)); };
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (fd < 0) fail();
-  const bool written = ::fchmod(fd, S_IRUSR | S_IWUSR) == 0 &&
+  const bool written = ::fchmod(fd, S_IRUSR | S_IWUSR) == 0 && give_to(fd, owner_of(path_.parent_path())) &&
                        ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
   if (::close(fd) != 0 || !written) fail();
   std::filesystem::rename(temporary, path_);
@@ -119,7 +144,7 @@ std::string TokenFile::add(const std::string& name, Role role) const {
   auto token = new_token();
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   tokens.push_back({name, role, sha256(token), date::format("%FT%TZ", now)});
-  std::filesystem::create_directories(path_.parent_path());
+  make_folder(path_.parent_path());
   write(tokens);
   return token;
 }

@@ -5,6 +5,7 @@ Usage: operator_test.py WEIR
 """
 
 import json
+import os
 import re
 import subprocess
 import unittest
@@ -253,6 +254,20 @@ class OperatorTest(WeirTest):
         self.assertIn(f"{len(entries)} entries cleared", self.ask("state", "op/make", "--clear", answer="yes\n"))
         self.assertEqual(self.ask("state", "op/make"), "0 entries\n")
         self.assertIn("expected a processor", self.ask("state", "op", status=2))
+
+    @unittest.skipIf(os.geteuid() != 0, "SKIPPED: only root makes tokens for another user")
+    def test_what_root_makes_for_a_service_its_user_can_read(self):
+        home = self.folder / "service"
+        home.mkdir()
+        os.chown(home, 65534, 65534)
+        for _ in range(2):  # the folder is there the second time
+            self.weir("token", "add", "oscar", "--data", "service/made/data")
+            for made in ("service/made", "service/made/data", "service/made/data/tokens.json"):
+                owner = (self.folder / made).stat()
+                self.assertEqual((owner.st_uid, owner.st_gid), (65534, 65534), made)
+        self.assertEqual((home / "made/data/tokens.json").stat().st_mode & 0o777, 0o600)
+        self.weir("token", "remove", "oscar", "--data", "service/made/data")
+        self.assertEqual((home / "made/data/tokens.json").stat().st_uid, 65534)
 
     def test_a_token_may_be_made_before_the_first_run(self):
         self.stop()
