@@ -175,7 +175,9 @@ Response connection(const engine::Engine& engine, const std::string& id) {
 Response bulletins(const engine::Engine& engine, const Query& query) {
   const auto after = query.number("after", 0);
   const auto limit = query.number("limit", 100);
-  const auto all = engine.bulletins(after);
+  auto all = engine.bulletins(after);
+  if (const auto flow = query.text("flow"))
+    std::erase_if(all, [&](const engine::Bulletin& bulletin) { return bulletin.flow != *flow; });
   json::array list;
   // With `after` the next ones, else the latest.
   const auto skip = after == 0 && all.size() > limit ? all.size() - limit : 0;
@@ -184,9 +186,10 @@ Response bulletins(const engine::Engine& engine, const Query& query) {
 }
 
 /// Of the runs before this one. Their ids are their own: each run counts from 1.
-Response earlier_bulletins(const engine::Engine& engine, std::int64_t started, std::uint32_t limit) {
+Response earlier_bulletins(const engine::Engine& engine, std::int64_t started, std::uint32_t limit,
+                           const std::string& flow) {
   json::array list;
-  for (auto& kept : store::kept_bulletins(engine.options().data, started, limit)) {
+  for (auto& kept : store::kept_bulletins(engine.options().data, started, limit, flow)) {
     const auto slash = std::min(kept.processor.find('/'), kept.processor.size());
     engine::Bulletin bulletin;
     bulletin.id = kept.row;
@@ -227,9 +230,11 @@ void add_flow_pages(Router& router, engine::Engine& engine, const std::string& v
         if (earlier != "true" && earlier != "false") throw Refused(400, "'earlier' is true or false");
         if (earlier == "false") return bulletins(engine, call.query);
         const auto limit = static_cast<std::uint32_t>(call.query.number("limit", 100, kMostEarlier));
-        return later([&engine, started, limit] { return earlier_bulletins(engine, started, limit); });
+        return later([&engine, started, limit, flow = call.query.text("flow").value_or("")] {
+          return earlier_bulletins(engine, started, limit, flow);
+        });
       },
-      "after limit earlier");
+      "after limit earlier flow");
 }
 
 }  // namespace weir::api

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::store {
@@ -16,8 +17,9 @@ struct KeptBulletin {
   std::string message;
 };
 
-/// The latest `limit` from before `time`, oldest first, as the last durable epoch has them. Any thread, also while a
-/// store is open there. Throws IoError.
-std::vector<KeptBulletin> kept_bulletins(const std::filesystem::path& data, std::int64_t before, std::uint32_t limit);
+/// The latest `limit` from before `time`, oldest first, as the last durable epoch has them; of one flow, unless that is
+/// empty. Any thread, also while a store is open there. Throws IoError.
+std::vector<KeptBulletin> kept_bulletins(const std::filesystem::path& data, std::int64_t before, std::uint32_t limit,
+                                         std::string_view flow = {});
 
 }  // namespace weir::store

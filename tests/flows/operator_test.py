@@ -103,6 +103,22 @@ class OperatorTest(WeirTest):
         self.assertIn(f"{made} replayed as op/make/success/pick:{replayed['as']}", (self.folder / "log").read_text())
         eventually(lambda: "SEND" in self.ask("provenance", "descendants", f"op/make/success/pick:{replayed['as']}"))
 
+    def test_bulletins_are_told_of_one_flow_or_of_all(self):
+        self.stop()
+        (self.folder / "other.yaml").write_text(FLOW.replace("flow: op", "flow: op2").replace("out.", "a.").replace("dead.", "b."))
+        for question in ("", "&earlier=true"):  # the second time, what the first has told
+            self.start("other.yaml")
+            for flow in ("op", "op2"):
+                self.ask("stop", f"{flow}/keep")
+                eventually(lambda f=flow: any("stopped by" in b["message"] for b in self.get("/bulletins?limit=9&flow=" + f)))
+                told = self.get(f"/bulletins?flow={flow}{question}")
+                self.assertEqual({b["flow"] for b in told}, {flow})
+                self.assertEqual(len(self.get(f"/bulletins?flow={flow}&limit=1{question}")), 1)
+                self.ask("start", f"{flow}/keep")
+            self.assertEqual(self.get("/bulletins?flow=o" + question), [])
+            self.assertLessEqual({"op", "op2"}, {b["flow"] for b in self.get("/bulletins?limit=100" + question)})
+            self.stop()
+
     def test_what_is_not_ready_stands_on_a_line_each(self):
         self.stop()
         flow = FLOW.replace("matched: keep", "matched: [keep, dead]").replace("out.ndjson", "/proc/no/a")

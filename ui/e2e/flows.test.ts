@@ -217,6 +217,103 @@ processors:
   }
 });
 
+const BROKEN = `
+flow: broken
+defaults: {failure: dead}
+processors:
+  readings: {type: MqttSource, url: "mqtt://127.0.0.1:9", topic: "${ATTACK}", to: pick}
+  make: {type: GenerateFlowFile, rate: 50/s, content: 'no record ${ATTACK}', attributes: {topic: "${ATTACK}"}, to: pick}
+  pick: {type: Filter, where: "n > 1", to: {matched: far}, drop: unmatched}
+  far: {type: HttpSink, url: "http://127.0.0.1:9/x", to: {failure: dead}}
+  dead: {type: Discard, enabled: false}
+`;
+const EMPTY = `
+flow: empty
+processors:
+  in: {type: FileSource, path: "nothing/*.json", to: check, drop: failure}
+  check: {type: QualityCheck, key: id, rules: {n: {range: [0, 1]}}, to: {pass: keep, suspect: keep}, drop: [fail, failure]}
+  keep: {type: FileSink, path: keep.ndjson, drop: failure}
+`;
+
+it('of a broken flow and an empty one every page is accessible and fits, in both themes, on a desk and on a phone', async () => {
+  const site = await weir([BROKEN, EMPTY]);
+  const flowfile = encodeURIComponent('broken/pick/failure/dead:0');
+  const pages = [
+    ...['broken', 'empty'].flatMap(flow => [`#/flow/${flow}`, `#/flow/${flow}/dead-letters`, `#/flow/${flow}/edit`]),
+    '#/flow/broken/processor/readings',
+    '#/flow/broken/connection/pick/failure/dead',
+    '#/flow/empty/processor/in',
+    '#/flow/empty/connection/in/success/check',
+    ...['#/bulletins', '#/bulletins?flow=empty', '#/audit', '#/provenance', '#/quality', '#/data'],
+    ...['#/data/empty/keep', '#/data/broken/far', '#/data/empty/none', `#/lineage/${flowfile}`, '#/lineage/none'],
+    ...['#/flow/none', '#/flow/empty/processor/none', '#/nowhere'],
+  ];
+  try {
+    for (const [theme, width] of [
+      ['light', 1440],
+      ['dark', 390],
+    ] as const) {
+      const { page, complaints } = await open(browser, site.url, { theme, width });
+      await page.locator('.pulse.live').waitFor();
+      for (const hash of pages) {
+        await page.evaluate(to => (location.hash = to), hash);
+        const head = hash.includes('/processor/') || hash.includes('/connection/') ? '.panel' : 'main';
+        await page.locator(`${head} :is(h1, h2, .node)`).first().waitFor();
+        await page.getByText('Reading…').waitFor({ state: 'hidden' });
+        expect(await axe(page), `${theme} ${width} ${hash}`).toEqual([]);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(wider, `${width} ${hash} is wider than the screen`).toBeLessThanOrEqual(0);
+      }
+      // That something is not there is an answer of 400 or 404, which the browser reports by itself.
+      expect(complaints.filter(text => !/ 40[04] /.test(text))).toEqual([]);
+      await page.close();
+    }
+  } finally {
+    await site.stop();
+  }
+});
+
+it('bulletins are shown of all flows, with whose they are, or of one', async () => {
+  const site = await weir([BROKEN, EMPTY]);
+  try {
+    const { page } = await open(browser, `${site.url}/#/bulletins`);
+    const bulletins = page.locator('.bulletin');
+    await bulletins.filter({ hasText: 'broken/readings' }).first().waitFor({ timeout: 60_000 });
+    await bulletins.filter({ hasText: 'empty/in' }).first().waitFor();
+    await page.locator('main').getByLabel('Flow').selectOption('empty');
+    await bulletins.filter({ hasText: 'no file matches' }).first().waitFor();
+    await bulletins.filter({ hasText: '127.0.0.1:9' }).first().waitFor({ state: 'detached' });
+    expect(page.url()).toContain('#/bulletins?flow=empty');
+    await page.reload();
+    await bulletins.filter({ hasText: 'no file matches' }).first().waitFor();
+    expect(await bulletins.filter({ hasText: '127.0.0.1:9' }).count()).toBe(0);
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
+it('a page that was opened in a tab behind is there when somebody looks at it', async () => {
+  const site = await weir(EMPTY);
+  try {
+    const page = await browser.newPage();
+    await page.addInitScript(() => {
+      const tab = window as unknown as { looked?: boolean };
+      Object.defineProperty(document, 'hidden', { get: () => tab.looked !== true });
+    });
+    await page.goto(`${site.url}/#/audit`);
+    await page.getByText('Reading…').waitFor();
+    await page.evaluate(() => {
+      (window as unknown as { looked: boolean }).looked = true;
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await page.getByText('Nobody has changed anything').waitFor();
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
 /** A tree of processors, each with a queue and a path for its failures. */
 function large(processors: number): string {
   const lines = [

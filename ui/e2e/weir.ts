@@ -76,12 +76,15 @@ export async function sensorLake(): Promise<Site & { broker: string }> {
   return { url, broker, stop: () => running.stop() };
 }
 
-/** Weir with a flow of the test's own. */
-export async function weir(flow: string, listen: string = '127.0.0.1:0'): Promise<Site & { token: Token }> {
+/** Weir with flows of the test's own: one, or several. */
+export async function weir(flow: string | string[], listen: string = '127.0.0.1:0'): Promise<Site & { token: Token }> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
-  const file = join(folder, 'flow.yaml');
-  writeFileSync(file, flow);
-  const command = [join(build, 'weir'), 'run', file, '--data', join(folder, 'data'), '--listen', listen];
+  const files = [flow].flat().map((text, index) => {
+    const file = join(folder, `flow${index}.yaml`);
+    writeFileSync(file, text);
+    return file;
+  });
+  const command = [join(build, 'weir'), 'run', ...files, '--data', join(folder, 'data'), '--listen', listen];
   const running = start(command, folder);
   const url = await running.says(/listening on (http:\/\/[\d.]+:\d+)/, 60);
   const token = (name: string, role: string) => {

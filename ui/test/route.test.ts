@@ -9,6 +9,7 @@ describe('an address', () => {
     '#/flow/a/processor/b',
     '#/flow/a/connection/b/success/c',
     '#/bulletins',
+    '#/bulletins?flow=the+lake+%26+more',
     '#/audit',
     '#/flow/a/dead-letters',
   ])('leads back to where it was taken: %s', hash => expect(formatRoute(parseRoute(hash))).toBe(hash));

@@ -7,7 +7,7 @@ export type Route =
   | { view: 'flow'; flow: string | null; selection: Selection | null }
   | { view: 'edit'; flow: string }
   | { view: 'dead-letters'; flow: string }
-  | { view: 'bulletins' }
+  | { view: 'bulletins'; flow: string | null }
   | { view: 'audit' }
   | { view: 'provenance'; search: string }
   | { view: 'quality'; search: string }
@@ -36,7 +36,8 @@ export function parseRoute(hash: string): Route {
     .map(decode);
   const [view, flow, kind, ...rest] = parts;
   if (view === undefined) return HOME;
-  if ((view === 'bulletins' || view === 'audit') && parts.length === 1) return { view };
+  if (view === 'bulletins' && parts.length === 1) return { view, flow: new URLSearchParams(search).get('flow') };
+  if (view === 'audit' && parts.length === 1) return { view };
   if (view === 'provenance' && parts.length === 1) return { view, search };
   if (view === 'quality' && parts.length === 1) return { view, search };
   if (view === 'data' && parts.length === 1) return { view };
@@ -59,8 +60,9 @@ export function parseRoute(hash: string): Route {
 export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'bulletins':
+      return '#/bulletins' + (route.flow === null ? '' : `?${new URLSearchParams({ flow: route.flow }).toString()}`);
     case 'audit':
-      return `#/${route.view}`;
+      return '#/audit';
     case 'edit':
     case 'dead-letters':
       return `#/flow/${encodeURIComponent(route.flow)}/${route.view}`;
@@ -97,6 +99,9 @@ export function toProcessor(flow: string, name: string): string {
 export function toConnection(flow: string, connection: { from: string; relationship: string; to: string }): string {
   const { from, relationship, to } = connection;
   return formatRoute(flowRoute(flow, { kind: 'connection', from, relationship, to }));
+}
+export function toBulletins(flow: string | null): string {
+  return formatRoute({ view: 'bulletins', flow });
 }
 export function toLineage(flowfile: string): string {
   return formatRoute({ view: 'lineage', flowfile });

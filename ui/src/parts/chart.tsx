@@ -4,6 +4,9 @@ import 'uplot/dist/uPlot.min.css';
 import { theme } from '../app';
 import { withGaps, type Line } from '../model/gaps';
 
+/** What a step of the time axis may be, in seconds: no less than what one point is of. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720].map(minutes => 60 * minutes);
+
 /** Lines over the last day; `format` gives the values their unit. */
 export function Chart(props: {
   label: string;
@@ -35,7 +38,7 @@ export function Chart(props: {
         cursor: { drag: { x: false, y: false }, points: { size: 5 } },
         scales: { y: { range: (_, __, high) => [0, most ?? (high > 0 ? high * 1.05 : 1)] } },
         axes: [
-          { ...axis, values: '{HH}:{mm}', size: 24, space: 60 },
+          { ...axis, values: '{HH}:{mm}', size: 24, space: 60, incrs: STEPS },
           { ...axis, values: (_, splits) => splits.map(format), size: 62, space: 34 },
         ],
         series: [

@@ -22,8 +22,10 @@ export function usePolled<T>(where: string | null, every: number): Polled<T> {
     if (where === null) return;
     let over = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let waits = false; // a page in a tab that nobody has looked at yet
     const read = async () => {
-      if (!document.hidden) {
+      waits = document.hidden;
+      if (!waits) {
         try {
           const data = await get<T>(where);
           if (!over) setResult({ where, data, error: '', status: 200 });
@@ -35,10 +37,17 @@ export function usePolled<T>(where: string | null, every: number): Polled<T> {
       }
       if (!over && every > 0) timer = setTimeout(() => void read(), every);
     };
+    const seen = () => {
+      if (!waits || document.hidden) return;
+      clearTimeout(timer);
+      void read();
+    };
+    document.addEventListener('visibilitychange', seen);
     void read();
     return () => {
       over = true;
       clearTimeout(timer);
+      document.removeEventListener('visibilitychange', seen);
     };
   }, [where, every, asked]);
   const current = result.where === where;

@@ -2,7 +2,7 @@
 import { now, route, store } from '../app';
 import { concerns, summary } from '../model/attention';
 import { bytes, count, duration, percent, plural, rate } from '../model/format';
-import { formatRoute, toConnection, type Selection } from '../model/route';
+import { formatRoute, toBulletins, toConnection, type Selection } from '../model/route';
 import type { FlowModel } from '../model/store';
 import { Icon } from '../parts/icon';
 import { lazily } from '../parts/lazily';
@@ -197,7 +197,7 @@ function Concerns({ flow }: { flow: FlowModel }) {
       ))}
       {more > 0 && (
         <li class="more">
-          <a href="#/bulletins">{plural(more, 'other thing')} to look at</a>
+          <a href={toBulletins(flow.name)}>{plural(more, 'other thing')} to look at</a>
         </li>
       )}
     </ul>

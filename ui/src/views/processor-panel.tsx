@@ -1,7 +1,7 @@
 import { navigate, now, store } from '../app';
 import { path } from '../api/client';
 import { ago, byteRate, bytes, count, duration, percent, plural, rate } from '../model/format';
-import { flowRoute, toConnection, toProcessor, toProvenance } from '../model/route';
+import { flowRoute, toBulletins, toConnection, toProcessor, toProvenance } from '../model/route';
 import { total, type ConnectionModel, type FlowModel, type ProcessorModel } from '../model/store';
 import type { ProcessorDetail } from '../model/types';
 import { Fact, Meter, Section } from '../parts/facts';
@@ -227,13 +227,16 @@ function Trouble({ flow, name }: { flow: string; name: string }) {
   const list = store.bulletins.value.filter(bulletin => bulletin.flow === flow && bulletin.processor === name);
   if (list.length === 0) return null;
   return (
-    <Section title="Bulletins" aside={list.length > MOST ? <a href="#/bulletins">all {list.length}</a> : undefined}>
+    <Section
+      title="Bulletins"
+      aside={list.length > MOST ? <a href={toBulletins(flow)}>all {list.length}</a> : undefined}
+    >
       <ol class="bulletins">
         {list
           .slice(-MOST)
           .reverse()
           .map(bulletin => (
-            <BulletinItem key={bulletin.id} bulletin={bulletin} place={false} />
+            <BulletinItem key={bulletin.id} bulletin={bulletin} />
           ))}
       </ol>
     </Section>

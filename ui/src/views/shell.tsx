@@ -93,7 +93,7 @@ function skip(event: Event): void {
 function Content() {
   const place = route.value;
   if (store.phase.value === 'locked') return <SignOn />;
-  if (place.view === 'bulletins') return <BulletinsView />;
+  if (place.view === 'bulletins') return <BulletinsView key={place.flow} flow={place.flow} />;
   if (place.view === 'audit') return <AuditView />;
   if (place.view === 'dead-letters') return <DeadLettersView key={place.flow} flow={place.flow} />;
   if (place.view === 'provenance') return <ProvenanceView search={place.search} />;
@@ -121,7 +121,7 @@ const VIEWS: Record<'flow' | 'data' | 'quality' | 'provenance' | 'bulletins', Ro
   data: { view: 'data' },
   quality: { view: 'quality', search: '' },
   provenance: { view: 'provenance', search: '' },
-  bulletins: { view: 'bulletins' },
+  bulletins: { view: 'bulletins', flow: null },
 };
 
 function View(props: { name: keyof typeof VIEWS; text: string; badge?: ComponentChildren }) {
@@ -158,7 +158,7 @@ function FlowChoice() {
   if (flows.length < 2) return null;
   const place = route.value;
   const chosen =
-    place.view === 'flow' || place.view === 'edit' || place.view === 'dead-letters'
+    place.view === 'flow' || place.view === 'edit' || place.view === 'dead-letters' || place.view === 'bulletins'
       ? store.flow(place.flow)?.name
       : flows[0]?.name;
   return (
