@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "api/byte_stream.h"
 #include "engine/log.h"
 
 namespace weir::api {
@@ -22,30 +23,37 @@ namespace http = beast::http;
 
 namespace {
 
-constexpr std::string_view kScheme = "http://";
+constexpr std::string_view kPlain = "http://";
+constexpr std::string_view kSecure = "https://";
 constexpr auto kFirstRetry = std::chrono::seconds(1);
 constexpr auto kLastRetry = std::chrono::seconds(60);
+constexpr auto kLastWord = std::chrono::seconds(2);  ///< an end waits for no more of what waits
 
 struct Target {
   std::string host, port, path;
+  bool secure = false;
 };
 
 Target target_of(const std::string& url) {
   const auto fail = [&](const char* why) {
-    return std::invalid_argument(fmt::format(
-        "OpenLineage: '{}' {}; expected http://HOST:PORT/PATH, such as http://localhost:5000/api/v1/lineage", url,
-        why));
+    return std::invalid_argument(
+        fmt::format("OpenLineage: '{}' {}; expected http://HOST:PORT/PATH or https://, such as "
+                    "http://localhost:5000/api/v1/lineage",
+                    url, why));
   };
-  if (url.starts_with("https://")) throw fail("would take TLS, which this does not speak: a proxy on this machine can");
-  if (!url.starts_with(kScheme)) throw fail("is no http:// URL");
-  const auto rest = url.substr(kScheme.size());
+  Target target;
+  target.secure = url.starts_with(kSecure);
+  if (!target.secure && !url.starts_with(kPlain)) throw fail("is no http:// or https:// URL");
+  const auto rest = url.substr((target.secure ? kSecure : kPlain).size());
   const auto slash = std::min(rest.find('/'), rest.size());
   auto authority = rest.substr(0, slash);
-  Target target;
+  if (const auto at = authority.rfind('@'); at != std::string::npos)  // it would stand in the log
+    throw std::invalid_argument(fmt::format(
+        "OpenLineage: the URL of {} has a user in it; OPENLINEAGE_API_KEY takes the key", authority.substr(at + 1)));
   target.path = slash == rest.size() ? "/api/v1/lineage" : rest.substr(slash);
   const auto colon = authority.rfind(':');
   const bool has_port = colon != std::string::npos && authority.find(']', colon) == std::string::npos;
-  target.port = has_port ? authority.substr(colon + 1) : "80";
+  target.port = has_port ? authority.substr(colon + 1) : target.secure ? "443" : "80";
   target.host = authority.substr(0, has_port ? colon : authority.size());
   if (target.host.starts_with('[') && target.host.ends_with(']'))
     target.host = target.host.substr(1, target.host.size() - 2);
@@ -67,6 +75,7 @@ LineageOptions LineageOptions::from(const std::string& url) {
   static_cast<void>(target_of(options.url));
   if (const auto name = environment("OPENLINEAGE_NAMESPACE"); !name.empty()) options.name_space = name;
   options.api_key = environment("OPENLINEAGE_API_KEY");
+  options.authorities = environment("OPENLINEAGE_CA");
   if (const auto seconds = environment("OPENLINEAGE_INTERVAL"); !seconds.empty()) {
     const auto value = std::atoi(seconds.c_str());
     if (value < 1 || value > 86'400)
@@ -79,6 +88,7 @@ LineageOptions LineageOptions::from(const std::string& url) {
 LineagePoster::LineagePoster(const engine::Engine& engine, const Catalogue& catalogue, std::string version,
                              LineageOptions options)
     : engine_(engine), catalogue_(catalogue), version_(std::move(version)), options_(std::move(options)) {
+  if (target_of(options_.url).secure) tls_ = tls::library().client(options_.authorities);
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -91,7 +101,7 @@ LineagePoster::~LineagePoster() {
   thread_.join();
   const auto fatal = engine_.fatal();
   tell(fatal.empty() ? "COMPLETE" : "FAIL", fatal);
-  static_cast<void>(send_waiting(std::chrono::seconds(2)));
+  static_cast<void>(send_waiting(kLastWord, std::chrono::steady_clock::now() + kLastWord));
 }
 
 void LineagePoster::loop() {
@@ -130,9 +140,9 @@ void LineagePoster::tell(const std::string& type, const std::string& why) {
   }
 }
 
-bool LineagePoster::send_waiting(std::chrono::milliseconds patience) {
+bool LineagePoster::send_waiting(std::chrono::milliseconds patience, std::chrono::steady_clock::time_point until) {
   try {
-    while (!waiting_.empty()) {
+    while (!waiting_.empty() && std::chrono::steady_clock::now() < until) {
       post(waiting_.front(), patience);
       waiting_.pop_front();
     }
@@ -151,7 +161,7 @@ bool LineagePoster::send_waiting(std::chrono::milliseconds patience) {
 void LineagePoster::post(const std::string& body, std::chrono::milliseconds patience) const {
   const auto target = target_of(options_.url);
   asio::io_context context;
-  beast::tcp_stream stream(context);
+  ByteStream stream(context);
   boost::system::error_code error;
   // The deadline is of the whole exchange.
   const auto run = [&](const auto& start) {
@@ -163,8 +173,16 @@ void LineagePoster::post(const std::string& body, std::chrono::milliseconds pati
   asio::ip::tcp::resolver resolver(context);
   const auto found = resolver.resolve(target.host, target.port, error);
   if (error) throw std::runtime_error(error.message());
-  stream.expires_after(patience);
-  run([&](auto done) { stream.async_connect(found, [done](auto e, const auto&) { done(e); }); });
+  stream.tcp().expires_after(patience);
+  run([&](auto done) { stream.tcp().async_connect(found, [done](auto e, const auto&) { done(e); }); });
+  if (tls_) {
+    stream.encrypt(tls_->connect(target.host));
+    try {
+      run([&](auto done) { stream.async_handshake(done); });
+    } catch (const std::exception& failure) {
+      throw std::runtime_error("no TLS: " + (stream.problem().empty() ? failure.what() : stream.problem()));
+    }
+  }
   http::request<http::string_body> request(http::verb::post, target.path, 11);
   request.set(http::field::host, target.host + ":" + target.port);
   request.set(http::field::content_type, "application/json");

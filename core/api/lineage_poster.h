@@ -6,18 +6,21 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "api/catalogue.h"
+#include "tls/tls.h"
 
 namespace weir::api {
 
 struct LineageOptions {
-  std::string url;  ///< http://HOST[:PORT]/PATH; empty: nobody is told
+  std::string url;  ///< http://HOST[:PORT]/PATH, or https://; empty: nobody is told
   std::string name_space = "weir";
-  std::string api_key;  ///< sent as a bearer token; empty: none
+  std::string api_key;      ///< sent as a bearer token; empty: none
+  std::string authorities;  ///< for https: a file of certificates in PEM; empty: those that the system trusts
   std::chrono::seconds interval{60};
 
   /// From the command line, or else the environment. Throws std::invalid_argument with what is wrong.
@@ -28,7 +31,7 @@ class LineagePoster {
  public:
   static constexpr std::size_t kMostWaiting = 100;
 
-  /// Engine and catalogue outlive it.
+  /// Engine and catalogue outlive it. Throws std::runtime_error if TLS is asked for and cannot be had.
   LineagePoster(const engine::Engine& engine, const Catalogue& catalogue, std::string version, LineageOptions options);
   /// Says how it ended, and waits some seconds at most until that is sent.
   ~LineagePoster();
@@ -39,14 +42,16 @@ class LineagePoster {
   void loop();
   void tell(const std::string& type, const std::string& why);
   /// False: what waits has to wait on.
-  bool send_waiting(std::chrono::milliseconds patience);
+  bool send_waiting(std::chrono::milliseconds patience,
+                    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
   void post(const std::string& body, std::chrono::milliseconds patience) const;
 
   const engine::Engine& engine_;
   const Catalogue& catalogue_;
   const std::string version_;
   const LineageOptions options_;
-  std::deque<std::string> waiting_;  ///< of the thread, and of the destructor when that has ended
+  std::unique_ptr<tls::Client> tls_;  ///< null: plain HTTP
+  std::deque<std::string> waiting_;   ///< of the thread, and of the destructor when that has ended
   bool complained_ = false;
   std::mutex mutex_;
   std::condition_variable awake_;

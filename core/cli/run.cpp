@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -162,10 +163,11 @@ class Live {
   std::thread thread_;
 };
 
-/// A core file would hold what the API masks. A process without secrets keeps leaving one.
+/// A core file would hold what the API masks, and what is sent to others as a key. A process without secrets keeps
+/// leaving one.
 void leave_no_core(const RunOptions& options, const engine::Flows& flows) {
   const bool secrets = std::any_of(flows.begin(), flows.end(), [](const auto& flow) { return !flow->secrets.empty(); });
-  if (secrets || !options.tls_key.empty()) ::prctl(PR_SET_DUMPABLE, 0);
+  if (secrets || !options.tls_key.empty() || std::getenv("OPENLINEAGE_API_KEY") != nullptr) ::prctl(PR_SET_DUMPABLE, 0);
 }
 
 store::Options store_options(const RunOptions& options, const engine::Flows& flows) {

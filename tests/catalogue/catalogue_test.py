@@ -10,6 +10,7 @@ import json
 import pathlib
 import sys
 import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -154,10 +155,10 @@ class FromFiles(Folder):
 
 
 class Endpoint(http.server.ThreadingHTTPServer):
-    """Takes OpenLineage events; `status` is what it answers."""
+    """Takes OpenLineage events; `status` is what it answers, after `delay` seconds."""
 
     def __init__(self):
-        self.events, self.headers, self.status = [], [], 201
+        self.events, self.headers, self.status, self.delay = [], [], 201, 0
         super().__init__(("127.0.0.1", 0), self.Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -165,6 +166,7 @@ class Endpoint(http.server.ThreadingHTTPServer):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.server.headers.append(dict(self.headers))
+            time.sleep(self.server.delay)
             if self.server.status < 300:
                 self.server.events.append(json.loads(body))
             self.send_response(self.server.status)
@@ -270,8 +272,21 @@ class Running(Folder):
         endpoint.status = 200
         eventually(lambda: [e for e in endpoint.events if e["eventType"] == "START"])
 
+    def test_an_endpoint_that_is_slow_holds_no_end_up(self):
+        endpoint = Endpoint()
+        endpoint.status = 503
+        self.addCleanup(endpoint.server_close)
+        self.addCleanup(endpoint.shutdown)
+        self.put(READINGS)
+        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=f"http://127.0.0.1:{endpoint.server_port}/")
+        eventually(lambda: len(endpoint.headers) >= 3)  # so that some events wait
+        endpoint.status, endpoint.delay = 200, 1.7
+        before = len(endpoint.headers)
+        self.stop()
+        self.assertLessEqual(len(endpoint.headers) - before, 2)
+
     def test_an_endpoint_that_cannot_be_one_is_refused_at_once(self):
-        for url in ("https://here/", "nonsense", "http:///x"):
+        for url in ("ftp://here/", "nonsense", "http:///x", "https://", "https://me@here/"):
             self.assertIn("OpenLineage", self.weir("run", "lake.yaml", "--listen", "127.0.0.1:0", "--openlineage", url,
                                                    status=2))
 

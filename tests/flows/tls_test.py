@@ -5,6 +5,7 @@ Usage: tls_test.py WEIR
 """
 
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -251,6 +252,58 @@ class TlsTest(WeirTest):
         finally:
             for client in clients:
                 client.close()
+
+    def endpoint(self, certificate):
+        """Where OpenLineage's events go, over TLS: its URL, and what has come."""
+        events = []
+
+        class Endpoint(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                events.append((body["eventType"], self.headers["Authorization"]))
+                self.send_response(201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None  # who does not believe it hangs up
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.authority.path(f"{certificate}.pem"), self.authority.path(f"{certificate}.key"))
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"https://127.0.0.1:{server.server_port}/api/v1/lineage", events
+
+    def test_openlineage_goes_over_tls_to_whom_it_believes_only(self):
+        ca = self.authority.path("ca.pem")
+        url, events = self.endpoint("server")
+        super().start(environment={"OPENLINEAGE_URL": url, "OPENLINEAGE_CA": ca, "OPENLINEAGE_API_KEY": "k",
+                                   "OPENLINEAGE_INTERVAL": "1"})
+        eventually(lambda: {("START", "Bearer k"), ("RUNNING", "Bearer k")} <= set(events))
+        self.stop()
+        self.assertEqual(events[-1], ("COMPLETE", "Bearer k"))
+        self.assertNotIn("OpenLineage", self.log())
+        stranger, nothing = self.endpoint("named")
+        for where, authorities, why in ((url, "", "certificate"), (stranger, ca, "name|match")):
+            del events[:]
+            super().start(environment={"OPENLINEAGE_URL": where, "OPENLINEAGE_CA": authorities, "OPENLINEAGE_API_KEY": "k"})
+            eventually(lambda: "OpenLineage: " in self.log())
+            self.assertRegex(self.log(), f"no TLS: .*({why}).*events wait")
+            self.stop()
+            self.assertEqual(events + nothing, [])
+        for where, authorities, status, why in ((url, "none.pem", 1, "none.pem"),
+                                                ("https://me:hunter2@h/x", ca, 2, "OPENLINEAGE_API_KEY")):
+            said = subprocess.run([WEIR, "run", "op.yaml", "--listen", "127.0.0.1:0"], cwd=self.folder, timeout=PATIENCE,
+                                  env={**os.environ, "OPENLINEAGE_URL": where, "OPENLINEAGE_CA": authorities}, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            self.assertEqual(said.returncode, status, said.stdout)
+            self.assertIn(why, said.stdout)
+            self.assertNotIn("hunter2", said.stdout)
 
     def test_many_at_once_are_bounded_and_pass(self):
         self.start_with()
