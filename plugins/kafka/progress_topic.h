@@ -12,9 +12,8 @@
 //          generation N                of a lane: rises with each claim; next is an offset then
 //          rejected SEQUENCE RECORD WHY one line for each record that went to `failure` instead, of the FlowFiles that
 //                                       a crash could bring again
-//          parts N                      the rest of it is in so many messages before this one: a message has its
-//          largest
-//                                       size, and there is no largest number of records that are rejected
+//          parts N                      all of this is in so many messages before this one: how many records are
+//                                       rejected has no bound, and a message's size has one
 //   key of a part: the same, a line break, and its number from 1. What stands there beyond N is of an earlier value.
 #include <cstdint>
 #include <map>
