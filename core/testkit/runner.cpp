@@ -146,8 +146,9 @@ class Runner::Host {
     for (std::uint64_t steps = 0; steps < kMostSteps; ++steps) {
       again_ = false;
       if (!step()) return;
+      if (!source_) continue;  // the next step takes up what woke it in this one
       const bool more = again_ || context_.take_wake() || (tick_at_ != 0 && tick_at_ <= now_);
-      if (source_ && !more) return;
+      if (!more) return;
     }
     throw std::runtime_error("the processor still asks for steps after 1,000,000 of them");
   }

@@ -19,7 +19,7 @@ const auto spec = weir::Spec<Settings>{"Probe", "Does what its mode says."}
                       .property("mode", &Settings::mode,
                                 {.help = "What to do.",
                                  .choices = {"pass", "split", "hold", "reject", "penalize", "partial", "count", "group",
-                                             "broken", "unavailable", "forget"}})
+                                             "broken", "unavailable", "forget", "wake"}})
                       .property("limit", &Settings::limit, {.help = "A size.", .unit = weir::Unit::bytes, .max = 1e6})
                       .relationship({"success", "What goes on."})
                       .relationship({"failure", "What is rejected."});
@@ -28,7 +28,10 @@ class Probe final : public weir::Processor {
  public:
   explicit Probe(Settings settings) : mode_(std::move(settings.mode)) {}
 
+  void start(weir::Context& context) override { context_ = context; }
+
   void step(weir::Batch batch, weir::Session& session) override {
+    if (mode_ == "wake" && batch.empty()) session.transfer(session.create(), 0);
     if (mode_ == "unavailable") throw weir::Unavailable("the far side is down");
     if (mode_ == "broken" && batch.size() > 1) throw weir::Rejected("one of these is bad");
     Processor::step(batch, session);
@@ -44,6 +47,9 @@ class Probe final : public weir::Processor {
         session.share(part, file, i, 1);
         session.transfer(part, 0);
       }
+    } else if (mode_ == "wake") {  // as what it sent may be answered before the step ends
+      session.drop(file, "");
+      context_.wake();
     } else if (mode_ == "hold") {
       session.hold(file);
     } else if (mode_ == "reject" || mode_ == "broken") {
@@ -84,6 +90,7 @@ class Probe final : public weir::Processor {
 
  private:
   std::string mode_;
+  weir::Context context_;
 };
 
 struct CountSettings {
@@ -124,6 +131,13 @@ std::string thrown_by(const std::string& yaml) {
 }
 
 }  // namespace
+
+TEST_CASE("what wakes a processor in its step is taken up by the next") {
+  Runner runner(&probe, "mode: wake");
+  runner.push("a");
+  runner.run();
+  CHECK(runner.take("success").size() == 1);
+}
 
 TEST_CASE("what passes through keeps its content, and carries what the processor wrote") {
   Runner runner(&probe, "mode: pass");
