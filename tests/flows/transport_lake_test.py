@@ -184,8 +184,15 @@ class TransportLake(unittest.TestCase):
             [row for row in history if row[0] != "u-05"],
             [row for row in self.expected_history(changed=True) if row[0] != "u-05"],
         )
+        with sqlite3.connect(self.folder / "fleet.db") as connection:
+            connection.execute("DELETE FROM units")  # as if its owner made the table anew, and it was seen empty
+        self.weir.run("flows/transport-lake/flow.yaml", "data", parameters)
+        self.assertTrue(all(row[3] for row in self.history()))
+        self.generate(changed=1)
+        self.weir.run("flows/transport-lake/flow.yaml", "data", parameters)
+        self.assertEqual(self.history(), self.expected_history(changed=True))
         changes = collections.Counter(partition["change"] for partition, _ in self.lake("units"))
-        self.assertEqual(changes, {"insert": UNITS, "update": UNITS / 6, "delete": 1})
+        self.assertEqual(changes, {"insert": UNITS + UNITS, "update": UNITS / 6, "delete": UNITS})
 
     def test_from_kafka_and_postgresql_to_s3_over_a_kill(self):
         where = flow_runs.servers(BUILD, "kafka", "postgresql", "s3")
