@@ -46,6 +46,11 @@ std::string join(const std::string& path, std::string_view name) {
 }
 
 /// How a value of this kind would be written, for messages about one of another shape.
+bool has_choice(const abi::Property& property, std::string_view name) {
+  return std::any_of(property.choices, property.choices + property.choice_count,
+                     [&](const abi::Text& choice) { return view(choice) == name; });
+}
+
 std::string shape(const abi::Property& property, abi::Kind kind) {
   if (kind == abi::Kind::list)
     return fmt::format("a list, such as [{}]", property.example.size == 0 ? "a, b" : view(property.example));
@@ -148,6 +153,10 @@ boost::property_tree::ptree SettingsReader::value(const abi::Property& property,
     case abi::Kind::any:
       return any(node);
     default:
+      if (node.is_null() && has_choice(property, "null")) {  // which YAML reads as nothing, unless it is quoted
+        tree.data() = "null";
+        return tree;
+      }
       if (!node.is_scalar()) return wrong_shape();
       tree.data() = is_sql(kind) ? statement(property, kind, node, path) : scalar(property, kind, node, path);
       return tree;

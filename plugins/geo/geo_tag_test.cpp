@@ -87,6 +87,8 @@ TEST_CASE("what lies nowhere is unmatched and unchanged, or gets null") {
   CHECK(tag.metric("geo_unmatched") == 3);
   CHECK(Tag(file, "set: {region: name}\nno_match: \"null\"\n").tagged(R"({"lat":50,"lon":5})") ==
         R"({"lat":50,"lon":5,"region":null})");
+  CHECK(Tag(file, "set: {region: name}\nno_match: null\n").tagged(R"({"lat":50,"lon":5})") ==  // as YAML reads it
+        R"({"lat":50,"lon":5,"region":null})");
 }
 
 TEST_CASE("the fields of the position are the author's, expressions too") {

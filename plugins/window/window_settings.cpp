@@ -17,8 +17,10 @@ const std::string_view kTimeRules =
     "watermark: the result is emitted again with `revision` one higher (readings that arrive together make one "
     "revision). A sink that upserts on key and `window_start` keeps the last. Readings later than that go to `late` "
     "with their own bytes.\n\n"
-    "**What does not count.** A reading whose values are all NULL moves the watermark and nothing else (metric "
-    "`window_ignored_readings`). A key or time that is NULL, a value that is no number where one is needed, and a time "
+    "**What does not count.** A reading whose values are all NULL moves the watermark and nothing else, but for a "
+    "`count` "
+    "of readings (metric `window_ignored_readings`). A key or time that is NULL, a value that is no number where one "
+    "is needed, and a time "
     "more than `max_ahead` before the flow's clock go to `failure`: one clock that runs ahead would make everyone "
     "else's readings late.";
 
