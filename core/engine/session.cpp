@@ -73,8 +73,11 @@ abi::Text SessionBuilder::content(std::uint32_t handle) {
   const auto& it = *item(handle);
   if ((it.flags & abi::kExternal) == 0) return {it.data, it.size};
   const auto& external = store::external_of(it);
-  maps_.push_back(external.file->map(external.offset, external.size));
-  return {maps_.back().get(), external.size};
+  const auto known =
+      std::find_if(maps_.rbegin(), maps_.rend(), [&](const auto& map) { return map.first == &external; });
+  if (known != maps_.rend()) return {known->second.get(), external.size};
+  maps_.emplace_back(&external, external.file->map(external.offset, external.size));
+  return {maps_.back().second.get(), external.size};
 }
 
 std::uint64_t SessionBuilder::read(std::uint32_t handle, std::uint64_t offset, char* to, std::uint64_t size) {

@@ -199,7 +199,8 @@ class SessionBuilder final : public abi::Session {
   std::vector<Mark> marks_;
   std::vector<std::uint32_t> journal_;  ///< handles in the order they were disposed of
   std::vector<std::pair<std::string, std::optional<std::optional<std::string>>>> state_journal_;
-  std::vector<std::shared_ptr<const char>> maps_;
+  /// Content in files that was asked for; who asks again gets the same, as a process may have few mappings.
+  std::vector<std::pair<const store::External*, std::shared_ptr<const char>>> maps_;
   std::vector<std::uint32_t> held_handles_;  ///< handle by held index, kNone if not taken up
   std::uint64_t output_bytes_ = 0;
 };
