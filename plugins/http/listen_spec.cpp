@@ -25,7 +25,9 @@ Spec<ListenSettings> make_spec() {
   spec.description(
       "Each request's body becomes a FlowFile. **200 means durable**: the client is answered when the epoch that holds "
       "its data is on disk, so that nothing answered 200 is lost, by whatever crash. A client that gets another status "
-      "or none sends it again, and it may then arrive twice.\n\n"
+      "or none sends it again, and it may then arrive twice. The epoch that an answer waits for comes within a tenth "
+      "of "
+      "a second: whoever has much to send sends several requests at once, or many records in each.\n\n"
       "**When the flow is behind**, at most `max_pending` requests (or `max_pending_bytes`) wait, each for `max_wait`; "
       "the others get 429 with Retry-After, before their body is read. Other statuses: 400 no HTTP or broken gzip, 401 "
       "`auth`, 404 another path, 405 another method, 413 larger than `max_body`, 415 another Content-Encoding than "
@@ -68,7 +70,7 @@ Spec<ListenSettings> make_spec() {
       .property("max_pending", &ListenSettings::max_pending,
                 {.help = "Most requests that are read or wait for the flow at once.", .min = 1, .max = 1000000})
       .property("max_pending_bytes", &ListenSettings::max_pending_bytes,
-                {.help = "Most bytes of them. One request alone may be larger, up to max_body.",
+                {.help = "Most bytes of them, unpacked. One request alone may be larger, up to max_body.",
                  .unit = Unit::bytes,
                  .min = 1})
       .property("end_after_idle", &ListenSettings::end_after_idle,
