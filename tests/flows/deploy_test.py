@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """docker-compose.yml and the Dockerfile are sound as far as that can be seen without a container engine, and the dashboard
-and the alerts that come along ask for metrics that there are."""
+and the alerts that come along ask for metrics that there are. Usage: deploy_test.py WEIR."""
 
 import json
 import pathlib
+import os
 import re
 import subprocess
+import sys
+import tempfile
 import unittest
 
 try:
@@ -14,6 +17,7 @@ except ImportError:
     yaml = None
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+WEIR = str(pathlib.Path(sys.argv.pop(1)).resolve())
 METRIC = re.compile(r"\b((?:weir|process)_[a-z_]+)")
 
 
@@ -55,6 +59,18 @@ SERVICE = {"build", "image", "profiles", "restart", "stop_grace_period", "health
 HEALTHCHECK = {"test", "interval", "timeout", "start_period", "retries", "disable"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "VOLUME", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+
+
+def interpolated(text, chosen):
+    """As Compose does it: the innermost first, so that one may stand in another."""
+    def value(match):
+        name, how, other = match.group(1), match.group(2), match.group(3) or ""
+        if how == ":+":
+            return other if chosen.get(name) else ""
+        return chosen.get(name) or other
+    while (inner := re.sub(r"\$\{([A-Z0-9_]+)(?:(:[-+])([^${}]*))?\}", value, text)) != text:
+        text = inner
+    return text.replace("$$", "$")
 
 
 @unittest.skipIf(yaml is None, "python3-yaml is not installed")
@@ -100,6 +116,27 @@ class Compose(unittest.TestCase):
                             self.assertTrue((ROOT / argument.removeprefix("/opt/weir/")).exists(), argument)
         used = {v.split(":")[0] for s in self.services.values() for v in s.get("volumes", []) if v[0] not in "./"}
         self.assertEqual(used, self.compose["volumes"].keys())
+
+    def test_weir_takes_the_flows_with_the_settings_that_a_service_gives(self):
+        for name, service in self.services.items():
+            if service["image"] != "weir":
+                continue
+            for chosen in ({}, {"HISTORY": "postgresql://weir@postgresql/lake"}):
+                with self.subTest(service=name, chosen=chosen):
+                    command = [interpolated(argument, chosen) for argument in service["command"]]
+                    flows = [argument for argument in command[1:] if argument.endswith(".yaml")]
+                    parameters = [p for at, p in enumerate(command) if "--param" in (p, command[at - 1])]
+                    settings = {k: interpolated(str(v), chosen) for k, v in service["environment"].items()}
+                    self.check_flows(flows, parameters, settings)
+
+    def check_flows(self, flows, parameters, settings):
+        image = dict(re.findall(r"^ENV (\w+)=(/opt/weir/\S+)$", (ROOT / "Dockerfile").read_text(), re.M))
+        here = [text.replace("/opt/weir", str(ROOT)) for text in [*flows, *parameters]]
+        with tempfile.TemporaryDirectory() as folder:
+            result = subprocess.run(
+                [WEIR, "validate", *here], capture_output=True, text=True, timeout=60, check=False, cwd=folder,
+                env={k: v.replace("/opt/weir", str(ROOT)) for k, v in {**os.environ, **image, **settings}.items()})
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
     def test_the_profile_that_comes_up_by_itself_is_one(self):
         chosen = re.search(r"^COMPOSE_PROFILES=(\S+)$", (ROOT / ".env").read_text(), re.M).group(1)
