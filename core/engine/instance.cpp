@@ -82,6 +82,10 @@ void Instance::wake() {
   engine_.wake(*this);
 }
 
+std::uint64_t Instance::epoch() const {
+  return engine_.store().last_epoch();
+}
+
 void Instance::log(abi::Level level, abi::Text message) {
   log_line(level, this, flow::masked(std::string(view(message)), flow_definition().secrets));
 }

@@ -90,6 +90,8 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   bool is_sink() const;
   bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
   std::string full_name() const { return flow_name_ + "/" + name_; }
+  /// The last that is durable. Any thread.
+  std::uint64_t epoch() const;
 
   // What follows is guarded by the engine's lock, but for `processor`, which the running session uses alone.
   abi::Processor* processor = nullptr;

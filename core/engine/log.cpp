@@ -1,5 +1,6 @@
 #include "engine/log.h"
 
+#include <simdjson.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
@@ -85,16 +86,25 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-/// As the inside of a JSON string; also keeps a device's message from writing lines of its own into the log.
+/// As the inside of a JSON string; also keeps a device's message from writing lines of its own into the log, from
+/// speaking to the terminal (C1, too), and from making a line of JSON none because it is not UTF-8.
 std::string escaped(std::string_view text, bool json) {
+  const bool is_utf8 = simdjson::validate_utf8(text.data(), text.size());
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
     if (json && (c == '"' || c == '\\')) {
       out += {'\\', c};
     } else if (byte < 0x20 || byte == 0x7f) {
       out += c == '\n' && !json ? "\n    " : fmt::format("\\u{:04x}", byte);
+    } else if (byte >= 0x80 && !is_utf8) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else if (byte == 0xc2 && next < 0xa0) {
+      out += fmt::format("\\u{:04x}", next);
+      ++i;
     } else {
       out += c;
     }
@@ -115,10 +125,10 @@ void log_line(abi::Level level, const Instance* instance, std::string_view messa
   const auto spd = spdlog_level(level);
   if (!logger().should_log(spd)) return;
   if (g_format == LogFormat::json) {
-    const auto where = instance == nullptr
-                           ? std::string()
-                           : fmt::format(R"("flow":"{}","processor":"{}",)", escaped(instance->flow_name(), true),
-                                         escaped(instance->processor_name(), true));
+    const auto where = instance == nullptr ? std::string()
+                                           : fmt::format(R"("flow":"{}","processor":"{}","epoch":{},)",
+                                                         escaped(instance->flow_name(), true),
+                                                         escaped(instance->processor_name(), true), instance->epoch());
     logger().log(spd, R"({}"message":"{}")", where, escaped(message, true));
   } else {
     logger().log(spd, "{}{}", instance == nullptr ? std::string() : instance->full_name() + ": ",

@@ -1,5 +1,6 @@
 #pragma once
-// Structured logs on standard error: a line a message, with time, level, flow and processor.
+// Structured logs on standard error: a line a message, with time, level, flow and processor; in JSON also the last
+// durable epoch then.
 
 #include <string_view>
 

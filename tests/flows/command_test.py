@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command as someone types it: slips on the command line, and what a terminal shows. Usage: command_test.py WEIR."""
 
+import json
 import os
 import pathlib
 import pty
@@ -103,6 +104,35 @@ class LiveLineTest(unittest.TestCase):
         result = subprocess.run(self.command(), capture_output=True, text=True, timeout=PATIENCE, check=True)
         self.assertNotIn("\x1b", result.stderr)
         self.assertGreaterEqual(sum(bool(re.match(r"[\d,]+ in  ", line)) for line in result.stderr.splitlines()), 2)
+
+
+class LogTest(unittest.TestCase):
+    """What is told of a file that is not there, in a folder whose name is no UTF-8, by a name that speaks to terminals."""
+
+    def said(self, log_format):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        here = pathlib.Path(folder.name) / os.fsdecode(b"d\xff\x9b31m")
+        here.mkdir()
+        (here / "flow.yaml").write_text(
+            'flow: talks\nprocessors:\n  in: {type: FileSource, path: "gone\\x9b31m\\x1b[2J\\r{\\"level\\":1}/*.txt", '
+            "to: log, drop: failure}\n  log: {type: Log, drop: success}\n")
+        return subprocess.run([WEIR, "run", "flow.yaml", "--data", "data", "--listen", "none", "--until-idle",
+                               "--log-format", log_format], cwd=here, capture_output=True, timeout=PATIENCE,
+                              check=True).stderr
+
+    def test_a_line_of_json_is_one_whatever_is_told_with_flow_processor_and_epoch(self):
+        lines = [json.loads(line) for line in self.said("json").decode("utf-8", "strict").splitlines()]
+        told = [line for line in lines if line.get("processor") == "in"]
+        self.assertEqual({(line["flow"], line["level"]) for line in told}, {("talks", "warning")})
+        self.assertIn('31m\x1b[2J\r{"level":1}', told[0]["message"])
+        self.assertTrue(all(isinstance(line["epoch"], int) for line in told))
+
+    def test_what_is_told_gives_no_orders_to_a_terminal(self):
+        said = self.said("text")
+        self.assertIn(b"31m", said)
+        for order in (b"\x1b", b"\x9b", b"\r"):
+            self.assertNotIn(order, said)
 
 
 if __name__ == "__main__":
