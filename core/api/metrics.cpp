@@ -221,7 +221,8 @@ void queues(Exposition& out, const View& view, std::int64_t now) {
   using Q = const QueueView&;
   per_queue(out, view, "weir_queue_flowfiles", "FlowFiles queued or in sessions; retried ones too, held ones not.",
             [](Q q) { return q.count; });
-  per_queue(out, view, "weir_queue_bytes", "Bytes of content in them.", [](Q q) { return q.bytes; });
+  per_queue(out, view, "weir_queue_bytes", "Bytes of content in them, but for what is retried.",
+            [](Q q) { return q.bytes; });
   per_queue(out, view, "weir_queue_held_flowfiles", "FlowFiles that the consumer holds: merged, or not yet sent.",
             [](Q q) { return q.held; });
   per_queue(out, view, "weir_queue_retry_flowfiles", "FlowFiles put aside until they are tried again.",
