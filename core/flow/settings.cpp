@@ -205,11 +205,30 @@ boost::property_tree::ptree SettingsReader::any(const Node& node) const {
   return tree;
 }
 
+namespace {
+
+/// Of what was cut to its begin, as far as that is one of a secret's.
+void mask_cut(std::string& text, const std::string& secret) {
+  constexpr std::string_view kCut = "…";
+  constexpr std::size_t kLeast = 4;  ///< less than that may well be something else
+  for (auto cut = text.find(kCut); cut != std::string::npos; cut = text.find(kCut, cut + kCut.size())) {
+    for (auto size = std::min(secret.size() - 1, cut); size >= kLeast; --size) {
+      if (text.compare(cut - size, size, secret, 0, size) != 0) continue;
+      text.replace(cut - size, size, "***");
+      cut -= size - 3;
+      break;
+    }
+  }
+}
+
+}  // namespace
+
 std::string masked(std::string text, const std::vector<std::string>& secrets) {
   for (const auto& secret : secrets) {
     if (secret.empty()) continue;
     for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += 3)
       text.replace(at, secret.size(), "***");
+    mask_cut(text, secret);
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <curl/curl.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -100,16 +101,29 @@ std::string Response::describe() const {
   if (outcome != Outcome::answered) return error;
   auto text = std::to_string(status);
   if (const auto words = reason(status); !words.empty()) text += " " + std::string(words);
-  auto excerpt = body.substr(0, kExcerpt);
+  auto shown = body;
+  for (std::size_t at = 0; !login.empty() && (at = shown.find(login, at)) != std::string::npos; at += 3)
+    shown.replace(at, login.size(), "***");
+  auto excerpt = shown.substr(0, kExcerpt);
   // One line of text, whatever it was; cut between characters.
-  while (!excerpt.empty() && excerpt.size() < body.size() &&
+  while (!excerpt.empty() && excerpt.size() < shown.size() &&
          (static_cast<unsigned char>(excerpt.back()) & 0xc0U) == 0x80U)
     excerpt.pop_back();
-  if (!excerpt.empty() && excerpt.size() < body.size() && static_cast<unsigned char>(excerpt.back()) >= 0xc0U)
+  if (!excerpt.empty() && excerpt.size() < shown.size() && static_cast<unsigned char>(excerpt.back()) >= 0xc0U)
     excerpt.pop_back();
   std::ranges::replace_if(excerpt, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  if (!excerpt.empty()) text += ": " + excerpt + (excerpt.size() < body.size() ? "…" : "");
+  if (!excerpt.empty()) text += ": " + excerpt + (excerpt.size() < shown.size() ? "…" : "");
   return text;
+}
+
+std::string basic_credentials(const std::string& user, const std::string& password) {
+  const auto plain = user + ":" + password;
+  std::string encoded((plain.size() + 2) / 3 * 4 + 1, '\0');
+  const auto size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                      reinterpret_cast<const unsigned char*>(plain.data()), static_cast<int>(plain.size()));
+  encoded.resize(static_cast<std::size_t>(size));
+  return encoded;
 }
 
 bool is_header_name(std::string_view name) {
@@ -321,6 +335,7 @@ class Client::Multi {
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     t.response.status = static_cast<int>(status);
+    if (!options_.user.empty()) t.response.login = basic_credentials(options_.user, options_.password);
     if (t.cut && !t.request.cut) {
       fail(t, Response::Outcome::too_large, "the answer is larger than " + format_bytes(t.request.max_body));
     } else if (code != CURLE_OK && !t.cut) {

@@ -40,7 +40,8 @@ struct Response {
   int status = 0;
   Headers headers = {};  ///< names in lower case
   std::string body = {};
-  std::string url = {};  ///< that answered, for display: without query and credentials
+  std::string url = {};    ///< that answered, for display: without query and credentials
+  std::string login = {};  ///< what was sent as basic authentication: a server may repeat it, and it is not for display
 
   /// The last header of this name (in lower case); null: none.
   const std::string* header(std::string_view name) const;
@@ -52,6 +53,9 @@ struct Response {
   /// "503 Service Unavailable: the first of the body", or the error. Of one line.
   std::string describe() const;
 };
+
+/// What stands behind "Basic " in an Authorization header.
+std::string basic_credentials(const std::string& user, const std::string& password);
 
 /// Thread-safe, but for destruction.
 class Client {

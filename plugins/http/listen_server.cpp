@@ -1,7 +1,6 @@
 #include "listen_server.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "client.h"
 #include "gunzip.h"
 #include "weir/errors.h"
 
@@ -492,13 +492,7 @@ std::uint16_t ListenServer::port() const {
 }
 
 std::string basic_authorization(const std::string& user, const std::string& password) {
-  const auto plain = user + ":" + password;
-  std::string encoded((plain.size() + 2) / 3 * 4 + 1, '\0');
-  const auto size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                      reinterpret_cast<const unsigned char*>(plain.data()), static_cast<int>(plain.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return "Basic " + encoded;
+  return "Basic " + basic_credentials(user, password);
 }
 
 }  // namespace weir::http

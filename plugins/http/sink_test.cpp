@@ -169,6 +169,20 @@ TEST_CASE("A server that was not there gets everything once it is") {
   CHECK(bodies(server) == "0|1|2|3|4");
 }
 
+TEST_CASE("What was sent to log in is not told, though the server repeats it") {
+  TestServer server([](const Call& call) {
+    return Reply{
+        400, "you sent " + call.headers.at("authorization") + " twice: " + call.headers.at("authorization"), {}};
+  });
+  auto runner = sink(server.url("/r"), "auth: {user: weir, password: secret}");
+  runner.push("{\"v\":1}");
+  REQUIRE(drain(runner));
+  const auto failed = runner.take("failure");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].attributes.at("error.message") ==
+        server.url("/r") + " answers 400 Bad Request: you sent Basic *** twice: Basic ***");
+}
+
 TEST_CASE("After max_attempts answers a request goes to failure, and the next has its turn") {
   TestServer server([](const Call& call) { return call.body == "poison" ? Reply{500, "boom", {}} : Reply{}; });
   auto runner = sink(server.url(), "max_attempts: 3");

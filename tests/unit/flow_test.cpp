@@ -378,6 +378,8 @@ TEST_CASE("a secret is never shown") {
   const auto shown = masked(flow.processors[0].settings, *flow.processors[0].type->spec(), flow.secrets);
   CHECK(shown.find("password")->second.data() == "***");
   CHECK(masked("login with hunter2", flow.secrets) == "login with ***");
+  CHECK(masked("it says: hunte… and hunter2… and hun… and ter2…", flow.secrets) ==
+        "it says: ***… and ***… and hun… and ter2…");
   const auto alike = load_yaml(
       "flow: f\nprocessors:\n  in: {type: TestSource, topic: '${secret:A}/${secret:B}', password: p, drop: success}\n",
       with_environment({{"A", "hunter"}, {"B", "hunters bow"}}));
