@@ -26,6 +26,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto kLookAgain = std::chrono::seconds(1);
+constexpr std::size_t kLongestName = 100;
 constexpr std::string_view kPrefix = "weir_";  ///< so that one is known when it turns up somewhere
 
 std::string new_token() {
@@ -139,6 +140,10 @@ void TokenFile::write(const std::vector<Token>& tokens) const {
 }
 
 std::string TokenFile::add(const std::string& name, Role role) const {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (name.empty() || name.size() > kLongestName || std::any_of(name.begin(), name.end(), is_control))
+    throw std::invalid_argument(
+        fmt::format("a token has a name, of up to {} bytes and without control characters", kLongestName));
   auto tokens = read();
   std::erase_if(tokens, [&](const Token& token) { return token.name == name; });
   auto token = new_token();

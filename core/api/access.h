@@ -32,7 +32,8 @@ class TokenFile {
  public:
   explicit TokenFile(const std::filesystem::path& data) : path_(data / "tokens.json") {}
   std::vector<Token> read() const;
-  /// Adds one, replacing that of the same name; returns the token itself, which is kept nowhere.
+  /// Adds one, replacing that of the same name; returns the token itself, which is kept nowhere. Throws
+  /// std::invalid_argument for a name that is none.
   std::string add(const std::string& name, Role role) const;
   /// False: there is none of this name.
   bool remove(const std::string& name) const;

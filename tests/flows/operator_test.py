@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -284,6 +285,26 @@ class OperatorTest(WeirTest):
         self.assertEqual((home / "made/data/tokens.json").stat().st_mode & 0o777, 0o600)
         self.weir("token", "remove", "oscar", "--data", "service/made/data")
         self.assertEqual((home / "made/data/tokens.json").stat().st_uid, 65534)
+
+    def test_a_broken_list_of_tokens_lets_nobody_in_and_says_so_but_the_process_is_well(self):
+        operator = self.weir("token", "add", "oscar", "--role", "operator").split()[0]
+        eventually(lambda: self.request("/api/v1/status", token=operator)[0] == 200
+                   and self.request("/api/v1/status")[0] == 401)
+        file = self.folder / "data" / "tokens.json"
+        good = file.read_text()
+        file.write_text("broken")
+        eventually(lambda: self.request("/api/v1/status", token=operator)[0] != 200)
+        for _ in range(3):
+            with urllib.request.urlopen(self.url + "/healthz", timeout=PATIENCE) as well:
+                self.assertEqual(well.status, 200)
+            self.assertIn(self.request("/api/v1/status", token=operator)[0], (401, 500))
+            time.sleep(0.6)  # it is read again each second
+        file.write_text(good)
+        eventually(lambda: self.request("/api/v1/status", token=operator)[0] == 200)
+
+    def test_a_token_has_a_name(self):
+        for name in ("", "a\nb", "x" * 101):
+            self.assertIn("a token has a name", self.weir("token", "add", name, status=2))
 
     def test_a_token_may_be_made_before_the_first_run(self):
         self.stop()
