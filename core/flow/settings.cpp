@@ -45,12 +45,12 @@ std::string join(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
 }
 
-/// How a value of this kind would be written, for messages about one of another shape.
 bool has_choice(const abi::Property& property, std::string_view name) {
   return std::any_of(property.choices, property.choices + property.choice_count,
                      [&](const abi::Text& choice) { return view(choice) == name; });
 }
 
+/// How a value of this kind would be written, for messages about one of another shape.
 std::string shape(const abi::Property& property, abi::Kind kind) {
   if (kind == abi::Kind::list)
     return fmt::format("a list, such as [{}]", property.example.size == 0 ? "a, b" : view(property.example));
