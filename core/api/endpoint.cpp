@@ -1,5 +1,7 @@
 #include "api/endpoint.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
@@ -35,6 +37,27 @@ bool is_loopback_v4(std::string_view host) {
   }
 }
 
+std::string lowered(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower;
+}
+
+/// In lower case and without its port; empty if the header is not as it should be.
+std::string host_of(std::string_view header) {
+  const auto host = without_port(header);
+  const auto rest = header.substr(host.size());
+  if (!rest.empty() && !(rest.starts_with(':') && (rest.size() == 1 || is_port(rest.substr(1))))) return {};
+  return lowered(host);
+}
+
+bool is_address(const std::string& host) {
+  in6_addr parsed{};
+  if (!host.starts_with('[')) return ::inet_pton(AF_INET, host.c_str(), &parsed) == 1;
+  return host.ends_with(']') && ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &parsed) == 1;
+}
+
 }  // namespace
 
 Endpoint parse_endpoint(std::string_view text) {
@@ -65,14 +88,15 @@ std::string authority(std::string_view host, std::uint16_t port) {
 }
 
 bool names_loopback(std::string_view host_header) {
-  if (host_header.empty()) return false;
-  const auto host = without_port(host_header);
-  const auto rest = host_header.substr(host.size());
-  if (!rest.empty() && !(rest.starts_with(':') && (rest.size() == 1 || is_port(rest.substr(1))))) return false;
-  std::string lower(host);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower == "localhost" || lower == "[::1]" || is_loopback_v4(lower);
+  const auto host = host_of(host_header);
+  return host == "localhost" || host == "[::1]" || is_loopback_v4(host);
+}
+
+bool cannot_be_rebound(std::string_view host_header, const std::vector<std::string>& names) {
+  const auto host = host_of(host_header);
+  if (host.empty()) return false;
+  const auto is_host = [&](const std::string& name) { return lowered(name) == host; };
+  return host.find('.') == std::string::npos || is_address(host) || std::ranges::any_of(names, is_host);
 }
 
 }  // namespace weir::api

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::api {
 
@@ -23,5 +24,9 @@ std::string authority(std::string_view host, std::uint16_t port);
 /// tunnel or a container may map it). A page of a foreign site that has its name resolve to 127.0.0.1 (DNS rebinding)
 /// sends that name, and is refused by this.
 bool names_loopback(std::string_view host_header);
+
+/// True if no foreign site can have the name in a Host header: an address, a name without a dot (of a container, or of
+/// a machine of one's own network), or one of `names`; with any port.
+bool cannot_be_rebound(std::string_view host_header, const std::vector<std::string>& names);
 
 }  // namespace weir::api

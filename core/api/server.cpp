@@ -193,6 +193,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (common_.loopback && (has_host || !host.empty()) && !names_loopback(host))
       return refuse(request, target, 421,
                     "this is a loopback address: the Host header must name localhost, 127.0.0.1 or [::1]", host);
+    // With tokens, a browser keeps the cookie for the name that it has it from.
+    const bool anyone = !common_.loopback && !common_.options.authenticated;
+    if (anyone && has_host && !cannot_be_rebound(host, common_.options.host_names))
+      return refuse(
+          request, target, 421,
+          std::string("there are no tokens, so a page of a site that takes this address for its own could read "
+                      "what flows: the Host header must be an address, a name without a dot, or one that ") +
+              kHostNameOption + " gave",
+          host);
     // A page of another site may send requests here with a browser's help, but then the browser says whose it is.
     if (const auto origin = request.find(http::field::origin);
         origin != request.end() && !same_origin(origin->value(), host, stream_.encrypted()))

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/endpoint.h"
 #include "api/http.h"
@@ -23,7 +24,9 @@ struct Options {
   /// Anyone who reaches a port beyond loopback can use it: it takes this word to open one.
   bool allow_unauthenticated_network = false;
   bool authenticated = false;  ///< or the handler to ask everybody for a token
-  tls::ServerFiles tls = {};   ///< without a certificate: plain HTTP
+  /// Beyond loopback and without tokens, what it may be called beside addresses and names without a dot.
+  std::vector<std::string> host_names = {};
+  tls::ServerFiles tls = {};  ///< without a certificate: plain HTTP
   /// What the operator has to know of the certificate; called from any thread.
   std::function<void(const std::string&)> notice = {};
   /// A request that was answered with `status` for its Host or Origin, before any page saw it, and why; called on the
@@ -39,6 +42,8 @@ struct Options {
 
 /// The option of `weir run` that sets Options::allow_unauthenticated_network.
 inline constexpr const char* kAllowNetworkOption = "--allow-unauthenticated-network";
+/// The one that sets Options::host_names.
+inline constexpr const char* kHostNameOption = "--host-name";
 
 /// Listens from construction on, until stop() or destruction.
 class Server {

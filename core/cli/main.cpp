@@ -37,6 +37,11 @@ int main(int argc, char** argv) {
   run_command->add_option("--data", run.data, "Where queues, state and provenance are kept")->capture_default_str();
   run_command->add_option("--listen", run.listen, "HOST:PORT of status and metrics, or none")->capture_default_str();
   run_command->add_flag(weir::api::kAllowNetworkOption, run.allow_network, "Listen beyond this machine, for anyone");
+  run_command
+      ->add_option(weir::api::kHostNameOption, run.host_names,
+                   "A name with a dot that this Weir is called by, where there are no tokens; may be repeated")
+      ->option_text("NAME")
+      ->allow_extra_args(false);
   auto* certificate = run_command
                           ->add_option("--tls-cert", run.tls_certificate,
                                        "The server's certificate in PEM, and those between it and the authority; HTTPS")

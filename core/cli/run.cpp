@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -246,6 +247,9 @@ int run(const RunOptions& options) {
       api::Options api_options;
       api_options.listen = api::parse_endpoint(options.listen);
       api_options.allow_unauthenticated_network = options.allow_network;
+      api_options.host_names = options.host_names;
+      if (char name[HOST_NAME_MAX + 1] = ""; ::gethostname(name, sizeof name - 1) == 0)
+        api_options.host_names.emplace_back(name);
       api_options.max_body = kLargestBody;
       const auto& listen = api_options.listen;
       const bool open_network = !api::names_loopback(api::authority(listen.host, listen.port));

@@ -15,6 +15,7 @@ struct RunOptions {
   std::string data = "data";
   std::string listen = "127.0.0.1:8080";  ///< "none": no HTTP
   bool allow_network = false;             ///< listen beyond loopback without authentication
+  std::vector<std::string> host_names;    ///< that it is called by then, beside the machine's own
   std::string tls_certificate;            ///< a file; empty: plain HTTP
   std::string tls_key;
   std::string openlineage;  ///< URL that is told what the flows do; empty: the environment's, or none

@@ -220,14 +220,28 @@ TEST_CASE("on loopback, a foreign Host header is refused: a web page cannot reac
             .ends_with("GET /x\n"));
 }
 
-TEST_CASE("beyond loopback it listens only when told to, and then under any name") {
+TEST_CASE("beyond loopback it listens only when told to, and then under names that no foreign site can have") {
   auto options = any_port();
   options.listen.host = "0.0.0.0";
   CHECK_THROWS_WITH_AS(Server(echo, options), doctest::Contains("--allow-unauthenticated-network"), std::runtime_error);
   options.allow_unauthenticated_network = true;
-  Server server(echo, options);
-  CHECK(status_of(ask(server, "GET / HTTP/1.1\r\nHost: weir.example\r\nConnection: close\r\n\r\n")) ==
-        "HTTP/1.1 200 OK");
+  options.host_names = {"Weir.example"};
+  const auto with_host = [](const Server& server, const std::string& host) {
+    return status_of(ask(server, "GET / HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"));
+  };
+  {
+    Server server(echo, options);
+    for (const auto* host : {"weir.example", "WEIR.example:99", "weir", "weir:8080", "10.0.0.7:8080", "[fd00::7]:80"})
+      CHECK(with_host(server, host) == "HTTP/1.1 200 OK");
+    for (const auto* host : {"evil.example", "evil.example:8080", "10.0.0.7.evil.example", "weir.example.evil.example",
+                             "weir:evil", "", "[::1.evil.example]"}) {
+      CAPTURE(host);
+      CHECK(with_host(server, host).starts_with("HTTP/1.1 421 "));
+    }
+    CHECK(ask(server, "GET / HTTP/1.0\r\n\r\n").ends_with("GET /\n"));
+  }
+  options.authenticated = true;  // a foreign page has no token
+  CHECK(with_host(Server(echo, options), "evil.example") == "HTTP/1.1 200 OK");
 }
 
 TEST_CASE("an address that is taken is refused with what to do") {
