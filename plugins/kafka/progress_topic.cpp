@@ -170,6 +170,7 @@ rd_kafka_resp_err_t create(Producer& producer, const std::string& topic) {
   rd_kafka_NewTopic_set_config(wanted.get(), "cleanup.policy", "compact");
   rd_kafka_NewTopic_set_config(wanted.get(), "segment.bytes", "4194304");
   rd_kafka_NewTopic_set_config(wanted.get(), "min.cleanable.dirty.ratio", "0.1");
+  rd_kafka_NewTopic_set_config(wanted.get(), "max.message.bytes", "1048588");  // whatever the brokers take elsewhere
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
   auto* raw = wanted.get();
   rd_kafka_CreateTopics(producer.get(), &raw, 1, nullptr, queue.get());

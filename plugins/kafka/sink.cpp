@@ -16,7 +16,7 @@ constexpr auto kConfirm = milliseconds(150);         ///< how long a flush waits
 constexpr auto kTransaction = milliseconds(10'000);  ///< for joining and for a commit, before it is tried again
 constexpr auto kOpen = std::chrono::seconds(20);     ///< for a transaction that waits for what it refused
 constexpr std::uint64_t kProgress = ~0ULL;           ///< the tag of progress
-constexpr std::size_t kProgressPart = 256 * KiB;     ///< in one message: a quarter of what topics take unless told
+constexpr std::size_t kProgressPart = 64 * KiB;      ///< in one message: whatever topics take there
 
 /// Brokers take or refuse a batch as a whole: for its size, or for one of its messages, without saying which.
 bool refuses_batch(int error) {
@@ -168,6 +168,7 @@ void KafkaSink::give_up_producer() {
   if (lane_ && committing_) lane_.lost("what became of a transaction is not known: " + broken_);
   producer_.reset();
   broken_.clear();
+  refused_one_ = false;
   in_transaction_ = committing_ = false;
   give_up_at_.reset();
   for (auto& held : held_) {
@@ -193,6 +194,13 @@ void KafkaSink::throw_if_broken() {
   throw Unavailable(why);
 }
 
+/// A message was refused, and nothing else is wrong: the others are sent again at once, and no pause grows with each.
+bool KafkaSink::begins_again() {
+  if (!refused_one_ || !fatal_.empty() || !producer_->fatal().empty()) return false;
+  give_up_producer();
+  return true;
+}
+
 /// A session may be rolled back after its step: what is held then is as it was before.
 void KafkaSink::match_held(Session& session) {
   const auto count = session.held_count();
@@ -211,7 +219,7 @@ void KafkaSink::ready(Session& session) {
   taken_.clear();
   match_held(session);
   if (producer_ != nullptr) producer_->poll();
-  throw_if_broken();
+  if (!begins_again()) throw_if_broken();
   if (producer_ == nullptr) connect();
   if (!committing_) send_held(session);
 }
@@ -374,7 +382,10 @@ void KafkaSink::reported(std::uint64_t tag, int error, const char* topic) {
   } else if (reaction == Reaction::refused && held != nullptr) {
     --held->outstanding;
     held->rejected.push_back({static_cast<std::uint32_t>(tag), "Kafka does not take the message: " + text});
-    if (exactly_once_) broken_ = "the transaction has to begin again without a message: " + text;
+    if (exactly_once_) {
+      broken_ = "the transaction has to begin again without a message: " + text;
+      refused_one_ = true;
+    }
   } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
     broken_ = "the topic '" + settings_.topic + "' does not exist; it is waited for";
   } else if (broken_.empty()) {  // what comes after the first is its consequence
@@ -421,8 +432,8 @@ void KafkaSink::settle(Session& session) {
 void KafkaSink::commit(Session& session) {
   ready(session);
   if (held_.empty()) return;
+  if (!committing_ && !await_reports()) return send_anew(session);
   if (lane_ && !committing_) {
-    await_reports();
     if (send_refused(session)) return;
     give_up_at_.reset();
   }
@@ -455,6 +466,7 @@ void KafkaSink::commit(Session& session) {
     try {
       producer_->commit(kTransaction);
     } catch (const Unavailable&) {
+      if (!lane_ && begins_again()) return send_anew(session);
       throw_if_broken();  // a message that was refused says more than the transaction that it spoilt
       throw;
     }
@@ -473,17 +485,28 @@ bool KafkaSink::refused_before_commit(const Session& session) const {
   return lane_ && session.routed(failure_);
 }
 
-/// In a lane, all that the brokers refuse is known before the commit begins: one that they spoil leaves it open what
-/// became of it.
-void KafkaSink::await_reports() {
+/// All that the brokers refuse is known before the commit begins. In a lane, one that they spoil would leave it open
+/// what became of it; elsewhere, librdkafka would wait for what a spoilt transaction does not send any more. False: one
+/// was refused, and the producer given up.
+bool KafkaSink::await_reports() {
   const auto deadline = Clock::now() + kPatience;
   while (std::ranges::any_of(held_, [](const auto& held) { return held.outstanding > 0; })) {
     producer_->flush(milliseconds(100));
+    if (begins_again()) return false;
     throw_if_broken();
     if (Clock::now() < deadline) continue;
+    if (!lane_) break;  // to commit waits for them, too
     const auto trouble = producer_->what();
     throw Unavailable(trouble.empty() ? "the brokers do not confirm what is under way" : trouble);
   }
+  return true;
+}
+
+/// With another producer; the next epoch commits.
+void KafkaSink::send_anew(Session& session) {
+  ready(session);
+  hold_taken(session);
+  session.tick_at(session.now());
 }
 
 /// The brokers end a transaction that is open for too long, and that would cost the lane: before, all is sent anew.

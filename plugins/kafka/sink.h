@@ -89,7 +89,9 @@ class KafkaSink final : public Processor {
   void settle(Session& session);
   void commit(Session& session);
   bool refused_before_commit(const Session& session) const;
-  void await_reports();
+  bool await_reports();
+  bool begins_again();
+  void send_anew(Session& session);
   bool send_refused(Session& session);
   void give_up_if_late(Session& session);
   void conclude(Session& session, std::size_t count);
@@ -121,6 +123,7 @@ class KafkaSink final : public Processor {
   TimestampBounds times_;          ///< of the topics that refused one
   std::string broken_;             ///< why this producer has to be given up
   std::string fatal_;              ///< why nothing will go until the flow is changed
+  bool refused_one_ = false;       ///< for that alone
   bool one_by_one_ = false;        ///< a batch was refused: find out which message it is
   bool sends_one_by_one_ = false;  ///< this producer does
 

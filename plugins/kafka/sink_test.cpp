@@ -245,6 +245,25 @@ TEST_CASE("exactly once: as many records may be refused at once as there are, an
   CHECK(client.read("many").size() == kRecords / 2);
 }
 
+TEST_CASE("exactly once: a message that is refused costs a moment, and not the patience of a commit") {
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("some", 1, {{"max.message.bytes", "2000"}});
+  Runner runner(type(), settings(broker->brokers(), "topic: some\ncompression: none\n"), exactly_once_as("some"));
+  std::string lines;
+  for (int i = 0; i < 50; ++i) {
+    const std::string large = i % 10 == 5 ? ",\"x\":\"" + std::string(3000, 'x') + "\"" : "";
+    lines += "{\"n\":" + std::to_string(i) + large + "}\n";
+  }
+  runner.push(lines, {}, 50);
+  REQUIRE(deliver(runner, std::chrono::seconds(20)));
+  CHECK(client.read("some").size() == 45);
+  const auto failed = runner.take("failure");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].records == 5);
+}
+
 TEST_CASE("a topic that the flow names and that does not exist is waited for") {
   auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
