@@ -487,7 +487,7 @@ bool KafkaSink::refused_before_commit(const Session& session) const {
 
 /// All that the brokers refuse is known before the commit begins. In a lane, one that they spoil would leave it open
 /// what became of it; elsewhere, librdkafka would wait for what a spoilt transaction does not send any more. False: one
-/// was refused, and the producer given up.
+/// was refused, and the producer given up. Throws Unavailable when the brokers are silent for too long.
 bool KafkaSink::await_reports() {
   const auto deadline = Clock::now() + kPatience;
   while (std::ranges::any_of(held_, [](const auto& held) { return held.outstanding > 0; })) {
@@ -495,7 +495,6 @@ bool KafkaSink::await_reports() {
     if (begins_again()) return false;
     throw_if_broken();
     if (Clock::now() < deadline) continue;
-    if (!lane_) break;  // to commit waits for them, too
     const auto trouble = producer_->what();
     throw Unavailable(trouble.empty() ? "the brokers do not confirm what is under way" : trouble);
   }
