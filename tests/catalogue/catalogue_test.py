@@ -157,16 +157,20 @@ class FromFiles(Folder):
 class Endpoint(http.server.ThreadingHTTPServer):
     """Takes OpenLineage events; `status` is what it answers, after `delay` seconds."""
 
-    def __init__(self):
-        self.events, self.headers, self.status, self.delay = [], [], 201, 0
+    def __init__(self, test, status=201):
+        self.events, self.headers, self.status, self.delay = [], [], status, 0
+        self.ended = threading.Event()
         super().__init__(("127.0.0.1", 0), self.Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, daemon=True).start()
+        for end in (self.server_close, self.shutdown, self.ended.set):  # the last of them first
+            test.addCleanup(end)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.server.headers.append(dict(self.headers))
-            time.sleep(self.server.delay)
+            self.server.ended.wait(self.server.delay)
             if self.server.status < 300:
                 self.server.events.append(json.loads(body))
             self.send_response(self.server.status)
@@ -239,10 +243,8 @@ class Running(Folder):
             self.assertIn("error", json.loads(refused.exception.read()))
 
     def test_an_openlineage_endpoint_is_told_how_it_goes(self):
-        endpoint = Endpoint()
-        self.addCleanup(endpoint.server_close)
-        self.addCleanup(endpoint.shutdown)
-        url = f"http://127.0.0.1:{endpoint.server_port}/api/v1/lineage"
+        endpoint = Endpoint(self)
+        url = endpoint.url + "api/v1/lineage"
         self.put(READINGS)
         self.run_flow("--openlineage", url, OPENLINEAGE_INTERVAL="1", OPENLINEAGE_API_KEY="k", OPENLINEAGE_NAMESPACE="plant")
         eventually(lambda: [e for e in endpoint.events if e["eventType"] == "RUNNING"
@@ -261,24 +263,18 @@ class Running(Folder):
         self.assertEqual(endpoint.headers[0]["Authorization"], "Bearer k")
 
     def test_an_endpoint_that_does_not_answer_costs_the_data_nothing_and_gets_the_events_later(self):
-        endpoint = Endpoint()
-        endpoint.status = 503
-        self.addCleanup(endpoint.server_close)
-        self.addCleanup(endpoint.shutdown)
+        endpoint = Endpoint(self, status=503)
         self.put(READINGS)
-        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=f"http://127.0.0.1:{endpoint.server_port}/")
+        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=endpoint.url)
         self.written(4)
         eventually(lambda: len(endpoint.headers) >= 2)
         endpoint.status = 200
         eventually(lambda: [e for e in endpoint.events if e["eventType"] == "START"])
 
     def test_an_endpoint_that_is_slow_holds_no_end_up(self):
-        endpoint = Endpoint()
-        endpoint.status = 503
-        self.addCleanup(endpoint.server_close)
-        self.addCleanup(endpoint.shutdown)
+        endpoint = Endpoint(self, status=503)
         self.put(READINGS)
-        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=f"http://127.0.0.1:{endpoint.server_port}/")
+        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL=endpoint.url)
         eventually(lambda: len(endpoint.headers) >= 3)  # so that some events wait
         endpoint.status, endpoint.delay = 200, 1.7
         before = len(endpoint.headers)
