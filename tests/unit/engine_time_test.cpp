@@ -114,13 +114,23 @@ TEST_CASE_FIXTURE(EngineTest, "a batch run does not wait for the next time of a 
   CHECK(collected().of("sink") == numbers(3));
 }
 
-TEST_CASE_FIXTURE(EngineTest,
-                  "a far side that was down for long is back within ten seconds, tried ever more seldom till then") {
-  constexpr std::int64_t kSecond = 1'000'000'000, kStart = 1'700'000'000 * kSecond;
+namespace {
+
+/// One FlowFile, through a processor whose script says what becomes of it.
+FlowBuilder one_through_act() {
   FlowBuilder flow;
   flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
   flow.connect("source", "success", "act").connect("act", "success", "sink");
   scripts()["source"].count = 1;
+  return flow;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(EngineTest,
+                  "a far side that was down for long is back within ten seconds, tried ever more seldom till then") {
+  constexpr std::int64_t kSecond = 1'000'000'000, kStart = 1'700'000'000 * kSecond;
+  const auto flow = one_through_act();
   std::vector<std::int64_t> tries;
   scripts()["act"].process = [&](FlowFile file, Session& session) {
     tries.push_back(session.now() - kStart);
@@ -138,10 +148,7 @@ TEST_CASE_FIXTURE(EngineTest,
 }
 
 TEST_CASE_FIXTURE(EngineTest, "attempts at a far side come at moments of their own") {
-  FlowBuilder flow;
-  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
-  flow.connect("source", "success", "act").connect("act", "success", "sink");
-  scripts()["source"].count = 1;
+  const auto flow = one_through_act();
   std::vector<std::int64_t> tries;
   scripts()["act"].process = [&](FlowFile file, Session& session) {
     tries.push_back(session.now());
