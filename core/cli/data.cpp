@@ -16,6 +16,7 @@
 #include "cli/terminal.h"
 #include "sql/time_format.h"
 #include "store/check.h"
+#include "store/directory_lock.h"
 #include "store/provenance.h"
 #include "store/replay.h"
 
@@ -311,9 +312,8 @@ int run_replay(const ReplayOptions& options) {
   } catch (const std::invalid_argument& error) {
     fmt::print(stderr, "weir: {}\n", error.what());
     return 2;
-  } catch (const store::CannotOpen& error) {
-    const bool runs = std::string_view(error.what()).find("is in use") != std::string_view::npos;
-    fmt::print(stderr, "weir: {}{}\n", error.what(), runs ? "; with --url the Weir that runs there replays it" : "");
+  } catch (const store::InUse& error) {
+    fmt::print(stderr, "weir: {}; with --url the Weir that runs there replays it\n", error.what());
     return 1;
   } catch (const std::exception& error) {
     fmt::print(stderr, "weir: {}\n", error.what());

@@ -30,8 +30,8 @@ DirectoryLock::DirectoryLock(const std::filesystem::path& directory) {
     }
     auto pid = std::string(owner, size > 0 ? static_cast<std::size_t>(size) : 0);
     pid.erase(pid.find_last_not_of(" \n") + 1);
-    throw CannotOpen(fmt::format("{} is in use by process {}: stop it, or name another data directory",
-                                 directory.string(), pid.empty() ? "(unknown)" : pid));
+    throw InUse(fmt::format("{} is in use by process {}: stop it, or name another data directory", directory.string(),
+                            pid.empty() ? "(unknown)" : pid));
   }
   // Padded, not truncated: a reader never finds it empty. Only for people to read: an error does no harm.
   const auto pid = fmt::format("{:<12}\n", ::getpid());
