@@ -89,6 +89,8 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   /// Nothing leads on from it but failures.
   bool is_sink() const;
   bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
+  /// Someone outside waits for what it does to be durable.
+  bool is_awaited() const { return (flags_ & abi::kAwaited) != 0; }
   std::string full_name() const { return flow_name_ + "/" + name_; }
   /// The last that is durable. Any thread.
   std::uint64_t epoch() const;

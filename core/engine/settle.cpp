@@ -198,7 +198,8 @@ void Engine::settle(Instance& instance, Connection* connection, const std::share
   if (outcome.finished) instance.source_ended = true;
   instance.tokens.insert(instance.tokens.end(), outcome.tokens.begin(), outcome.tokens.end());
   // What a sink holds is finished by the epoch: the more it holds, the sooner.
-  touch(store::Arena::total_bytes() > options_.memory_budget || held_bytes_ > kHeldBytesPerEpoch);
+  touch(store::Arena::total_bytes() > options_.memory_budget || held_bytes_ > kHeldBytesPerEpoch ||
+        (instance.is_awaited() && !outcome.tokens.empty()));
   if (was_full && !connection->full() && !runs_ahead(*connection)) consider(*connection->from);
 }
 

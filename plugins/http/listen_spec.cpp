@@ -25,9 +25,9 @@ Spec<ListenSettings> make_spec() {
   spec.description(
       "Each request's body becomes a FlowFile. **200 means durable**: the client is answered when the epoch that holds "
       "its data is on disk, so that nothing answered 200 is lost, by whatever crash. A client that gets another status "
-      "or none sends it again, and it may then arrive twice. The epoch that an answer waits for comes within a tenth "
-      "of "
-      "a second: whoever has much to send sends several requests at once, or many records in each.\n\n"
+      "or none sends it again, and it may then arrive twice. The epoch that an answer waits for comes within "
+      "milliseconds, and all requests that wait at that moment share it: whoever has much to send sends several at "
+      "once, or many records in each.\n\n"
       "**When the flow is behind**, at most `max_pending` requests (or `max_pending_bytes`) wait, each for `max_wait`; "
       "the others get 429 with Retry-After, before their body is read. Other statuses: 400 no HTTP or broken gzip, 401 "
       "`auth`, 404 another path, 405 another method, 413 larger than `max_body`, 415 another Content-Encoding than "
@@ -86,7 +86,8 @@ Spec<ListenSettings> make_spec() {
       .writes("http.header.<name>", "The headers that `headers` names.")
       .writes("mime.type", "The content type, without its parameters.")
       .state("A count of its sessions.")
-      .source();
+      .source()
+      .awaited();
   return spec;
 }
 

@@ -105,6 +105,8 @@ class Collect final : public Processor {
 };
 
 const auto kCount = Spec<NoSettings>{"Count", "Counts."}.relationship({"success", "Numbers."}).source();
+const auto kAwaited =
+    Spec<NoSettings>{"Awaited", "Counts, and somebody waits."}.relationship({"success", "Numbers."}).source().awaited();
 const auto kDo = Spec<NoSettings>{"Do", "Does what the test says."}
                      .relationship({"success", ""})
                      .relationship({"failure", ""})
@@ -114,10 +116,11 @@ const auto kCollect = Spec<NoSettings>{"Collect", "Collects."};
 
 const std::map<std::string, const abi::ProcessorType*>& types() {
   static const auto count = type<Count>(kCount);
+  static const auto awaited = type<Count>(kAwaited);
   static const auto act = type<Do>(kDo);
   static const auto collect = type<Collect>(kCollect);
   static const std::map<std::string, const abi::ProcessorType*> all{
-      {"Count", &count}, {"Do", &act}, {"Collect", &collect}};
+      {"Count", &count}, {"Awaited", &awaited}, {"Do", &act}, {"Collect", &collect}};
   return all;
 }
 

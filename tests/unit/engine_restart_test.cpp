@@ -135,6 +135,36 @@ TEST_CASE_FIXTURE(EngineTest, "a source hears that its session is durable only a
   run.engine->stop();
 }
 
+TEST_CASE_FIXTURE(EngineTest,
+                  "a source that somebody waits for hears it at once, and others when the interval is over") {
+  for (const std::string type : {"Awaited", "Count"}) {
+    CAPTURE(type);
+    const TemporaryFolder own;
+    FlowBuilder flow;
+    flow.processor("source", type).processor("sink", "Collect");
+    flow.connect("source", "success", "sink");
+    std::atomic<std::uint64_t> durable{0};
+    scripts()["source"].endless = true;
+    scripts()["source"].poll = [&](Session& session, std::uint64_t) {
+      auto file = session.create();
+      session.append(file, type);
+      session.transfer(file, 0);
+      session.when_durable(42);
+    };
+    scripts()["source"].durable = [&](std::uint64_t token) { durable = token; };
+    Run run(own.path(), flow, false, [](engine::Options& options) { options.epoch_interval = std::chrono::hours(1); });
+    run.start();
+    CHECK(eventually([&] { return collected().of("sink").size() == (type == "Awaited" ? 1 : 2); }));
+    if (type == "Awaited") {
+      CHECK(eventually([&] { return durable == 42; }));
+    } else {
+      CHECK(durable == 0);
+    }
+    run.engine->stop();
+    CHECK(durable == 42);
+  }
+}
+
 TEST_CASE_FIXTURE(EngineTest, "a connection that no flow has any more keeps its data and says so") {
   {
     FlowBuilder flow;

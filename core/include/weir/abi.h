@@ -121,6 +121,7 @@ inline constexpr std::uint32_t kKeepsRecord =
 inline constexpr std::uint32_t kTakesAnyRelationship = 128;
 /// As kKeepsRecord, but for what its properties `set` (a map: field to SQL) and `remove` (a list of fields) change.
 inline constexpr std::uint32_t kEditsRecord = 256;
+inline constexpr std::uint32_t kAwaited = 512;  ///< someone waits for its when_durable: the epoch comes at once
 
 /// What a processor type declares of itself, once.
 struct Spec {

@@ -319,6 +319,10 @@ class Spec : public Fields<S> {
   Spec& keeps_record() { return flag(abi::kKeepsRecord); }
   /// The same, but for the fields that its properties `set` (a map: field to SQL) and `remove` (a list) name.
   Spec& edits_record() { return flag(abi::kEditsRecord); }
+  /// Someone outside stands still until its processor hears durable(): the epoch that a step asked for by when_durable
+  /// comes within milliseconds, instead of after the usual interval. Costs all flows more epochs, so it is for the few
+  /// whose far side waits for each answer.
+  Spec& awaited() { return flag(abi::kAwaited); }
 
   const abi::Spec& get() const {
     spec_.properties = this->data();
