@@ -1,6 +1,7 @@
 #include "sql/records.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace weir::sql {
@@ -26,20 +27,18 @@ bool continues_record(char c) {
   return is_space(c) || c == '}' || c == ']';
 }
 
-const char* kind_of(char first) {
-  switch (first) {
-    case '"':
-      return "text";
-    case '[':
-      return "an array";
-    case 't':
-    case 'f':
-      return "a boolean";
-    case 'n':
-      return "null";
-    default:
-      return first == '-' || (first >= '0' && first <= '9') ? "a number" : nullptr;
-  }
+/// What a JSON value is that begins here, if it is no object; null: it is no JSON.
+const char* kind_of(std::string_view text) {
+  if (text.starts_with('"')) return "text";
+  if (text.starts_with('[')) return "an array";
+  const auto token = text.substr(0, text.find_first_of(" \t\r\n,:[]{}\""));
+  if (token == "null") return "null";
+  if (token == "true" || token == "false") return "a boolean";
+  double number = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), number);
+  const bool begins_well = !token.empty() && (token[0] == '-' || (token[0] >= '0' && token[0] <= '9'));
+  return begins_well && error != std::errc::invalid_argument && end == token.data() + token.size() ? "a number"
+                                                                                                   : nullptr;
 }
 
 }  // namespace
@@ -191,7 +190,7 @@ bool RecordReader::next_in_array() {
     json_ = trimmed(from, p == last_ ? end_ : at(p));
     p_ = p;
     if (*from == '{') return true;
-    const auto* const kind = kind_of(*from);
+    const auto* const kind = kind_of(json_);
     if (kind == nullptr) return fail(rest(from), "there is no JSON value where an element of the array should be");
     return fail(json_, std::string("the record is ") + kind + ", not an object");
   }
@@ -252,7 +251,7 @@ RecordReader::Walk RecordReader::skip(Position& p) {
 RecordReader::Walk RecordReader::walk(Position& p) {
   std::fill(raw_.begin(), raw_.end(), std::string_view());
   if (*at(p) != '{') {
-    const auto* const kind = kind_of(*at(p));
+    const auto* const kind = kind_of({at(p), end_});
     error_ = kind != nullptr ? std::string("the record is ") + kind + ", not an object" : "the record is not JSON";
     return Walk::broken;
   }

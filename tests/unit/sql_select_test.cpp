@@ -228,6 +228,12 @@ TEST_CASE("eval writes a line a result, says which line fails, and marks the pla
   CHECK(run("a", "{\"a\":1}\n{\"a\":2.50}\n") == "0|1\n2.50\n|");
   CHECK(run("SELECT *, 1 AS x FROM record", "{\n \"a\": 1\n}\n") == "0|{  \"a\": 1,\"x\":1 }\n|");
   CHECK(run("a", "{\"a\":1}\n\noops\n{\"a\":3}\n") == "1|1\n3\n|line 3: the record is not JSON\n");
+  for (const char* text : {"not json", "nullptr", "truely", "2026-11-21 boot", "-", "falsey"})
+    CHECK(run("a", text) == std::string("1||line 1: the record is not JSON\n"));
+  CHECK(run("a", "null") == "1||line 1: the record is null, not an object\n");
+  CHECK(run("a", "-1.5e3\n\"x\"\n[1]\ntrue\n") ==
+        "1||line 1: the record is a number, not an object\nline 2: the record is text, not an object\n"
+        "line 3: the record is an array, not an object\nline 4: the record is a boolean, not an object\n");
   CHECK(run("a + \"b\"", "{}").starts_with("2||\"b\" in double quotes"));
   CHECK(run("uper(a)", "{}") == "2||no such function: uper\n  uper(a)\n  ^\ndid you mean upper?\n");
 }
