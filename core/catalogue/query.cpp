@@ -86,6 +86,7 @@ std::string shell_word(const std::string& text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || has("-_./:,@%+=", {&c, 1});
   });
   if (plain) return text;
+  if (has(text, "'") && text.find_first_of("\"\\$`!") == std::string::npos) return '"' + text + '"';
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
   return result + "'";

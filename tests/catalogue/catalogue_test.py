@@ -114,7 +114,8 @@ class FromFiles(Folder):
     def test_a_flow_file_alone_says_what_it_writes(self):
         said = self.weir("datasets", "lake.yaml")
         for text in ("lake/table", "Good readings: one a row", "plant", "out.db", "lake/bad", "in.ndjson", "°C",
-                     "sqlite3 -readonly out.db 'SELECT * FROM readings LIMIT 10'"):
+                     "sqlite3 -readonly out.db 'SELECT * FROM readings LIMIT 10'",
+                     """duckdb -c "SELECT * FROM read_json_auto('bad/*.ndjson') LIMIT 10\""""):
             self.assertIn(text, said)
         listed = [json.loads(line) for line in self.weir("datasets", "lake.yaml", "--json").splitlines()]
         self.assertEqual([d["id"] for d in listed], ["lake/table", "lake/bad"])
