@@ -86,7 +86,7 @@ export function AuditView() {
 
 function Entries({ entries }: { entries: readonly AuditEntry[] }) {
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Audit log">
+    <div class="table stacks" tabIndex={0} role="region" aria-label="Audit log">
       <table class="audit">
         <thead>
           <tr>
@@ -105,13 +105,13 @@ function Entries({ entries }: { entries: readonly AuditEntry[] }) {
                 <time dateTime={entry.time}>{clock(entry.time, now.value)}</time>
               </td>
               <td>{entry.who === '' ? <span class="quiet">no token</span> : entry.who}</td>
-              <td>{entry.from}</td>
+              <td data-label="from">{entry.from}</td>
               <td>
                 {entry.action}
                 {entry.with !== undefined && <small> {JSON.stringify(entry.with)}</small>}
               </td>
               <td>{entry.on}</td>
-              <td class="where">
+              <td class="where whole">
                 <span class={`outcome ${entry.outcome}`}>{entry.outcome}</span>{' '}
                 {entry.why !== undefined && <small>{entry.why}</small>}
                 {entry.passed_over !== undefined && (

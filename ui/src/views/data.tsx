@@ -60,7 +60,7 @@ export function DataView() {
           </p>
         </div>
       ) : (
-        <div class="table" tabIndex={0} role="region" aria-label="Datasets">
+        <div class="table stacks" tabIndex={0} role="region" aria-label="Datasets">
           <table class="datasets">
             <thead>
               <tr>
@@ -76,18 +76,22 @@ export function DataView() {
             <tbody>
               {shown.map(dataset => (
                 <tr key={dataset.id}>
-                  <td class="what">
+                  <td class="what whole">
                     <a href={toDataset(dataset.flow, dataset.processor)}>{dataset.name}</a>
                     <small>{dataset.description === '' ? dataset.id : dataset.description}</small>
                   </td>
                   <td>{KINDS[dataset.kind] ?? dataset.kind}</td>
-                  <td>{dataset.owner === '' ? <span class="quiet">–</span> : dataset.owner}</td>
-                  <td class="right">
+                  <td data-label="Owner">{dataset.owner === '' ? <span class="quiet">–</span> : dataset.owner}</td>
+                  <td class="right" data-label="Last write">
                     <Freshness time={dataset.last_write} />
                   </td>
-                  <td class="right">{count(dataset.rows)}</td>
-                  <td class="right">{bytes(dataset.bytes)}</td>
-                  <td>
+                  <td class="right" data-label="Rows">
+                    {count(dataset.rows)}
+                  </td>
+                  <td class="right" data-label="Size">
+                    {bytes(dataset.bytes)}
+                  </td>
+                  <td data-label="Good">
                     <Score good={dataset.quality.good} n={dataset.quality.n} />
                   </td>
                 </tr>

@@ -151,7 +151,7 @@ function Fields({ data }: { data: DatasetDetail }) {
     );
   return (
     <Section level={2} title="Fields" aside={aside}>
-      <div class="table" tabIndex={0} role="region" aria-label="Fields">
+      <div class="table stacks" tabIndex={0} role="region" aria-label="Fields">
         <table>
           <thead>
             <tr>
@@ -166,15 +166,17 @@ function Fields({ data }: { data: DatasetDetail }) {
           <tbody>
             {data.fields.map(field => (
               <tr key={field.name}>
-                <td>
+                <td class="whole">
                   <code>{field.name}</code>
                   {field.sensitive && <small> sensitive</small>}
                 </td>
-                <td>{declared(field)}</td>
-                <td>{field.unit === '' ? <span class="quiet">–</span> : field.unit}</td>
-                <td>{seen(field)}</td>
-                <td class="right">{precise(field.seen.present)}</td>
-                <td class="where">{field.description}</td>
+                <td data-label="Declared">{declared(field)}</td>
+                <td data-label="Unit">{field.unit === '' ? <span class="quiet">–</span> : field.unit}</td>
+                <td data-label="Seen">{seen(field)}</td>
+                <td class="right" data-label="Present">
+                  {precise(field.seen.present)}
+                </td>
+                <td class="where whole">{field.description}</td>
               </tr>
             ))}
           </tbody>

@@ -114,14 +114,12 @@ function Graph(props: { lineage: DrawnLineage; chosen: string; onChoose: (id: st
               </>
             ) : (
               <>
-                <span>
-                  <span class={`event ${node.type.toLowerCase()}`}>{node.type}</span>
+                <span class={`event ${node.type.toLowerCase()}`}>{node.type}</span>
+                <span class="where-when">
+                  <b>{node.processor.split('/').slice(1).join('/')}</b>
+                  {node.events > 1 && <small>{plural(node.events, 'event')}</small>}
                   <time dateTime={node.time}>{clock(node.time, now.value)}</time>
                 </span>
-                <b>
-                  {node.processor.split('/').slice(1).join('/')}
-                  {node.events > 1 && <small> {plural(node.events, 'event')}</small>}
-                </b>
               </>
             )}
           </button>

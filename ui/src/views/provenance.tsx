@@ -127,7 +127,7 @@ function Answer({ answer, error, narrow }: { answer: EventList | null; error: st
         <p>
           {answer.removed_by_retention
             ? 'Older events are gone: a flow keeps them as long as its provenance settings say.'
-            : 'Attributes can be searched where the flow file says provenance: {index: […]}.'}
+            : 'What a source brings stands here as soon as it is durable, and what becomes of it.'}
         </p>
       </div>
     );
@@ -143,7 +143,7 @@ function Answer({ answer, error, narrow }: { answer: EventList | null; error: st
 export function EventTable({ events }: { events: readonly ProvenanceEvent[] }) {
   const several = store.flows.value.length > 1;
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Events">
+    <div class="table stacks" tabIndex={0} role="region" aria-label="Events">
       <table>
         <thead>
           <tr>
@@ -168,14 +168,16 @@ export function EventTable({ events }: { events: readonly ProvenanceEvent[] }) {
               <td title={event.processor}>
                 {several ? event.processor : event.processor.split('/').slice(1).join('/')}
               </td>
-              <td>
+              <td data-label="FlowFiles in">
                 <FlowFiles side="from" connection={event.in_connection} interval={event.inputs} />
               </td>
-              <td>
+              <td data-label="FlowFiles out">
                 <FlowFiles side="to" connection={event.out_connection} interval={event.outputs} />
               </td>
-              <td class="right">{bytes(event.bytes)}</td>
-              <td class="where">
+              <td class="right" data-label="Size">
+                {bytes(event.bytes)}
+              </td>
+              <td class="where whole">
                 {event.transit_uri} {event.details !== '' && <small>{event.details}</small>}
               </td>
             </tr>

@@ -206,7 +206,7 @@ function Keys({ page, search }: { page: QualityPage; search: string }) {
 
 function KeyTable({ keys, hours, several }: { keys: QualityKey[]; hours: number; several: boolean }) {
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Keys, the worst first">
+    <div class="table stacks" tabIndex={0} role="region" aria-label="Keys, the worst first">
       <table class="keys">
         <thead>
           <tr>
@@ -224,7 +224,7 @@ function KeyTable({ keys, hours, several }: { keys: QualityKey[]; hours: number;
         <tbody>
           {keys.map(each => (
             <tr key={`${each.flow}/${each.processor} ${each.key}`}>
-              <td>
+              <td class="whole">
                 <a
                   href={toQuality({
                     processor: `${each.flow}/${each.processor}`,
@@ -236,20 +236,28 @@ function KeyTable({ keys, hours, several }: { keys: QualityKey[]; hours: number;
                 </a>
                 {several && <small> {each.processor}</small>}
               </td>
-              <td>
+              <td data-label="Good">
                 <Score good={each.good} n={each.n} />
               </td>
               <td>
                 <Trend shares={each.trend} />
               </td>
-              <td class="right">{count(each.n)}</td>
-              <td class="right">{count(each.suspect)}</td>
-              <td class="right">{count(each.fail + each.missing)}</td>
-              <td class="right">{precise(each.completeness)}</td>
-              <td class="right">
+              <td class="right" data-label="Records">
+                {count(each.n)}
+              </td>
+              <td class="right" data-label="Suspect">
+                {count(each.suspect)}
+              </td>
+              <td class="right" data-label="Failed">
+                {count(each.fail + each.missing)}
+              </td>
+              <td class="right" data-label="Complete">
+                {precise(each.completeness)}
+              </td>
+              <td class="right" data-label="Last value">
                 <Freshness time={each.last_value ?? each.last_judged} />
               </td>
-              <td>
+              <td data-label="Flagged most by">
                 {each.rules[0] === undefined
                   ? '–'
                   : `${each.rules[0].field} ${each.rules[0].rule.replaceAll('_', ' ')}`.trim()}
