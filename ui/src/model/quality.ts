@@ -24,13 +24,12 @@ export function trendPath(shares: readonly (number | null)[], width: number, hei
 
 export type Tone = 'good' | 'warn' | 'bad' | 'off';
 
-/** How good something is, in a word beside its number. */
+/** How good something is, for its colour. */
 export function toneOf(good: number | null): Tone {
   if (good === null) return 'off';
   if (good >= 0.99) return 'good';
   return good >= 0.9 ? 'warn' : 'bad';
 }
-export const TONE_WORDS: Record<Tone, string> = { good: 'good', warn: 'flawed', bad: 'bad', off: 'not checked' };
 
 /** A share, shown so that 99.96% is not 100%. */
 export function precise(share: number | null): string {

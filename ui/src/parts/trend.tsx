@@ -1,4 +1,5 @@
-import { precise, toneOf, TONE_WORDS, trendPath } from '../model/quality';
+import { precise, toneOf, trendPath } from '../model/quality';
+import { Icon } from './icon';
 
 /** How the share of good records went: full at the top, none at the bottom. */
 export function Trend({
@@ -20,13 +21,14 @@ export function Trend({
   );
 }
 
-/** A share of good records with how many it is of, and in a word how good that is. */
+/** The share of records that are good, and of how many; marked where that is too few. */
 export function Score({ good, n }: { good: number | null; n: number }) {
   const tone = toneOf(good);
   if (good === null) return <span class="score off">not checked</span>;
   return (
     <span class={`score ${tone}`} title={`${n.toLocaleString('en')} records were checked in the last day`}>
-      {precise(good)} <small>{TONE_WORDS[tone]}</small>
+      {tone !== 'good' && <Icon name="warning" />}
+      {precise(good)} <small>good</small>
     </span>
   );
 }

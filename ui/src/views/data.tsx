@@ -91,7 +91,7 @@ export function DataView() {
                   <td class="right" data-label="Size">
                     {bytes(dataset.bytes)}
                   </td>
-                  <td data-label="Good">
+                  <td>
                     <Score good={dataset.quality.good} n={dataset.quality.n} />
                   </td>
                 </tr>

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { path, ROOT } from '../api/client';
 import { bytes, count, plural } from '../model/format';
 import { layoutOrigins, STEP_HEIGHT, STEP_WIDTH } from '../model/origins';
-import { precise, toneOf, TONE_WORDS } from '../model/quality';
+import { precise } from '../model/quality';
 import { toProcessor, toQuality } from '../model/route';
 import type { DatasetDetail, DatasetField } from '../model/types';
 import { Fact, Section } from '../parts/facts';
@@ -53,11 +53,7 @@ function Found(data: DatasetDetail) {
         <Fact
           name="Good"
           value={precise(quality.good)}
-          detail={
-            quality.good === null
-              ? 'nothing checks it'
-              : `${TONE_WORDS[toneOf(quality.good)]}, of ${plural(quality.n, 'record')}`
-          }
+          detail={quality.good === null ? 'nothing checks it' : `of ${plural(quality.n, 'record')}`}
         />
         <Fact name="Owner" value={data.owner === '' ? '–' : data.owner} />
         <Fact name="Kind" value={KINDS[data.kind] ?? data.kind} detail={`${data.delivery}`} />

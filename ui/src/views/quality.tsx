@@ -236,7 +236,7 @@ function KeyTable({ keys, hours, several }: { keys: QualityKey[]; hours: number;
                 </a>
                 {several && <small> {each.processor}</small>}
               </td>
-              <td data-label="Good">
+              <td>
                 <Score good={each.good} n={each.n} />
               </td>
               <td>
