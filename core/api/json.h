@@ -24,6 +24,8 @@ class Refused : public std::runtime_error {
 };
 
 Response json_response(const boost::json::value& value, int status = 200);
+/// `text` is JSON already.
+Response json_text_response(std::string text, int status = 200);
 Response json_error(int status, std::string_view why);
 
 /// RFC 3339 in UTC with milliseconds; null for 0.

@@ -222,9 +222,29 @@ API_PAGES = [
 ]
 
 
-def start_watchers(bench, port):
+LARGE = 200  # processors
+
+
+def large_flow(path):
+    """A flow with so many processors that all do something each second; returns its file."""
+    hops = [f"  hop{i}: {{type: UpdateAttributes, set: {{hop: '{i}'}}, to: hop{i + 1}, drop: failure}}" for i in range(1, LARGE - 1)]
+    path.write_text("\n".join(["flow: large", "processors:",
+                               "  hop0: {type: GenerateFlowFile, content: x, schedule: {every: 500ms}, to: hop1}", *hops,
+                               f"  hop{LARGE - 1}: {{type: Discard}}", ""]))  # fmt: skip
+    return path
+
+
+def in_large(pages):
+    """The same questions, every second one to the large flow."""
+    mine = [page.replace(QUEUE, "large/hop99/success/hop100").replace(f"{FLOW}/{PROCESSOR}", "large/hop99")
+            .replace(f"{FLOW}/processors/{PROCESSOR}", "large/processors/hop99").replace(FLOW, "large") for page in pages]  # fmt: skip
+    return [page for pair in zip(pages, mine) for page in pair]
+
+
+def start_watchers(bench, port, large):
+    browsers, programs = (in_large(pages) if large else pages for pages in (BROWSER_PAGES, API_PAGES))
     command = [bench.build / "bench" / "watchers", "--port", port, "--streams", BROWSERS,
-               "--ask", f"{BROWSERS / 3:.2f}:{','.join(BROWSER_PAGES)}", "--ask", f"200:{','.join(API_PAGES)}"]  # fmt: skip
+               "--ask", f"{BROWSERS / 3:.2f}:{','.join(browsers)}", "--ask", f"200:{','.join(programs)}"]  # fmt: skip
     watchers = bench.program(command, bench.scratch("watchers.log"))
     if watchers.process.stdout.readline() != b"watching\n":
         watchers.wait()
@@ -232,7 +252,12 @@ def start_watchers(bench, port):
     return watchers
 
 
-def watched(bench):
+def watched_large(bench):
+    """As watched(), and beside the flow runs one of 200 processors, which is looked at as much."""
+    return watched(bench, large=True)
+
+
+def watched(bench, large=False):
     """A flow at full speed, and what 50 browsers and 200 API requests a second take from it. Weir has all cores but one
     and uses them up, and the clients have that one: so what they cost themselves is not counted, and what they cost Weir
     is. Seconds with and without them take turns in one process."""
@@ -242,13 +267,14 @@ def watched(bench):
     turns, seconds = (2, 2) if bench.quick else (10, 4)
     port = free_port()
     with on_cores(cores[:-1]):
-        weir = bench.start_weir("w3-stages.yaml", listen=f"127.0.0.1:{port}", count=10**12)
+        beside = [large_flow(bench.scratch("large.yaml"))] if large else []
+        weir = bench.start_weir("w3-stages.yaml", *beside, listen=f"127.0.0.1:{port}", count=10**12)
     with on_cores(cores[-1:]):
         bench.await_condition(lambda: get(port, "/readyz") == "ok\n", 30, "it is not ready", weir)
         quiet, busy, reports = [], [], []
         for turn in range(2 * turns):
             with_clients = turn % 4 in (1, 2)  # so that what changes with time falls on both alike
-            watchers = start_watchers(bench, port) if with_clients else None
+            watchers = start_watchers(bench, port, large) if with_clients else None
             time.sleep(0.5)
             (busy if with_clients else quiet).append(passed_in(port, weir, seconds))
             if watchers:
