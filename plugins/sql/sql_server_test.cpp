@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "servers_test.h"
 #include "weir/errors.h"
@@ -424,6 +427,26 @@ ON_EVERY_SERVER("a lane goes on where its last owner committed, who can commit n
   CHECK(next.lost_because.empty());
   CHECK(On::rows("SELECT id FROM t ORDER BY id") == "a\nb\nd");
   CHECK(On::rows("SELECT lane, sink, generation, next FROM weir_lanes") == "flow@topic/0|processor|2|30");
+}
+
+ON_EVERY_SERVER("lanes that begin in the same moment make the table that they share") {
+  NEEDS_SERVER();
+  for (int times = 0; times < 10; ++times) {
+    On::execute("DROP TABLE IF EXISTS weir_lanes");
+    std::array<testkit::TestLane, 8> lanes;
+    std::array<std::string, 8> refused;
+    {
+      std::vector<std::jthread> begin;
+      for (std::size_t i = 0; i < lanes.size(); ++i) {
+        begin.emplace_back([&, i] {
+          auto options = kExactlyOnce;
+          options.lane = &lanes[i];
+          refused[i] = refusal<On>(On::login() + "table: t\n", options);
+        });
+      }
+    }
+    for (const auto& each : refused) CHECK(each == "accepted");
+  }
 }
 
 ON_EVERY_SERVER("what a lane's round has refused is at failure before the round is committed") {
