@@ -6,6 +6,7 @@ import { bytes, clock, count, duration, plural } from '../model/format';
 import { describe, nameOf, parseName, sequences, size } from '../model/intervals';
 import { collapse, EVENT_HEIGHT, EVENT_WIDTH, layoutLineage, origins } from '../model/lineage';
 import type { DrawnLineage, EventGroup } from '../model/lineage';
+import { partsOf } from '../model/names';
 import { toConnection, toLineage, toProcessor } from '../model/route';
 import type { FlowFileDetail, Interval, Lineage, LineageEdge } from '../model/types';
 import { Attributes, Content } from '../parts/bytes';
@@ -66,10 +67,12 @@ export function LineageView({ flowfile }: { flowfile: string }) {
 
 /** A connection, as a link to where it is in its flow. */
 function Place({ connection }: { connection: string }) {
-  const [flow = '', from = '', relationship = '', to = ''] = connection.split('/');
+  const { flow, lane, parts } = partsOf(connection);
+  const [from = '', relationship = '', to = ''] = parts;
   return (
     <a href={toConnection(flow, { from, relationship, to })} title={connection}>
       {from} → {to}
+      {lane !== '' && <small> {lane}</small>}
     </a>
   );
 }
@@ -116,7 +119,7 @@ function Graph(props: { lineage: DrawnLineage; chosen: string; onChoose: (id: st
               <>
                 <span class={`event ${node.type.toLowerCase()}`}>{node.type}</span>
                 <span class="where-when">
-                  <b>{node.processor.split('/').slice(1).join('/')}</b>
+                  <b>{partsOf(node.processor).parts.join('/')}</b>
                   {node.events > 1 && <small>{plural(node.events, 'event')}</small>}
                   <time dateTime={node.time}>{clock(node.time, now.value)}</time>
                 </span>
@@ -214,7 +217,8 @@ function Origins({ lineage }: { lineage: Lineage }) {
 }
 
 function Event({ node, edges }: { node: EventGroup; edges: readonly LineageEdge[] }) {
-  const [flow = '', name = ''] = node.processor.split('/');
+  const { flow, lane, parts } = partsOf(node.processor);
+  const [name = ''] = parts;
   const into = edges.filter(edge => edge.to === node.id);
   const outOf = edges.filter(edge => edge.from === node.id);
   return (
@@ -230,6 +234,7 @@ function Event({ node, edges }: { node: EventGroup; edges: readonly LineageEdge[
           <dt>Processor</dt>
           <dd class="value">
             <a href={toProcessor(flow, name)}>{name}</a>
+            {lane !== '' && <small> in lane {lane}</small>}
           </dd>
         </div>
         <div class="fact">

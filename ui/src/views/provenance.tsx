@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { navigate, now, store } from '../app';
 import { bytes, clock, count, fromLocal, toLocal } from '../model/format';
 import { describe, nameOf } from '../model/intervals';
+import { partsOf } from '../model/names';
 import { toLineage } from '../model/route';
 import type { EventList, Interval, ProvenanceEvent } from '../model/types';
 import { usePolled } from '../parts/use-polled';
@@ -165,9 +166,7 @@ export function EventTable({ events }: { events: readonly ProvenanceEvent[] }) {
               <td>
                 <span class={`event ${event.type.toLowerCase()}`}>{event.type}</span>
               </td>
-              <td title={event.processor}>
-                {several ? event.processor : event.processor.split('/').slice(1).join('/')}
-              </td>
+              <td title={event.processor}>{several ? event.processor : withLane(event.processor)}</td>
               <td data-label="FlowFiles in">
                 <FlowFiles side="from" connection={event.in_connection} interval={event.inputs} />
               </td>
@@ -188,11 +187,21 @@ export function EventTable({ events }: { events: readonly ProvenanceEvent[] }) {
   );
 }
 
+function withLane(processor: string) {
+  const { lane, parts } = partsOf(processor);
+  return (
+    <>
+      {parts.join('/')}
+      {lane !== '' && <small> {lane}</small>}
+    </>
+  );
+}
+
 /** Those of one connection; its other end is the processor of the row. */
 function FlowFiles(props: { side: 'from' | 'to'; connection: string | null; interval: Interval | null }) {
   const { side, connection, interval } = props;
   if (connection === null || interval === null) return <span class="quiet">–</span>;
-  const [, from = '', , to = ''] = connection.split('/');
+  const [from = '', , to = ''] = partsOf(connection).parts;
   const [first, amount] = interval;
   return (
     <a href={toLineage(nameOf(connection, first))} title={connection}>
