@@ -10,6 +10,8 @@
 
 #include "api/json.h"
 #include "api/queue_pages.h"
+#include "engine/lane_view.h"
+#include "store/names.h"
 
 namespace weir::api {
 
@@ -79,6 +81,9 @@ bool runs(const engine::Engine& engine, const std::string& processor, const std:
     for (const auto& each : instances) has_processor |= each->full_name() == processor;
     for (const auto& each : connections) has_connection |= each->id() == connection;
   });
+  const auto lanes = engine.lanes();
+  for (const auto& each : lanes.processors) has_processor |= each.flow->name + "/" + each.definition->name == processor;
+  for (const auto& each : lanes.connections) has_connection |= each.definition->id == connection;
   return has_processor && has_connection;
 }
 
@@ -153,18 +158,28 @@ struct Content {
   const char* where = nullptr;  ///< null: it is not
   std::string why;              ///< then
   bool queued = false;
-  bool retained = false;
+  bool replayable = false;
   const abi::Item& item() const { return batch->items[index]; }
 };
 
+/// Of a connection of a lane.
+std::optional<std::uint32_t> number_in_store(engine::Engine& engine, const std::string& connection) {
+  for (const auto& each : engine.store().connections()) {
+    if (each.id == connection) return each.connection;
+  }
+  return std::nullopt;
+}
+
 Content content_at(engine::Engine& engine, const store::Place& place) {
   Content content;
+  const bool in_lane = !store::lane_of(place.connection).empty();
   std::optional<std::uint32_t> number;
   engine.inspect([&](const auto&, const auto& connections, const auto&) {
     for (const auto& connection : connections) {
       if (connection->id() == place.connection) number = connection->number();
     }
   });
+  if (in_lane) number = number_in_store(engine, place.connection);
   if (!number) {
     content.why = "no flow that runs has this connection";
     return content;
@@ -172,10 +187,11 @@ Content content_at(engine::Engine& engine, const store::Place& place) {
   try {
     content.batch = engine.store().retained(*number, place.sequence);
     content.where = "retained";
-    content.retained = true;
+    content.replayable = !in_lane;
   } catch (const store::NotRetained& error) {
     content.why = error.what();
   }
+  if (in_lane) return content;
   const auto listing = engine.queue(place.connection, place.sequence, 1);
   if (listing.entries.empty() || listing.entries[0].sequence != place.sequence) return content;
   content.queued = true;
@@ -218,7 +234,7 @@ Response flowfile(engine::Engine& engine, const store::Place& place, std::size_t
                                     {"removed_by_retention", removed},
                                     {"queued", content.queued},
                                     {"content", std::move(about)},
-                                    {"replayable", content.retained}});
+                                    {"replayable", content.replayable}});
 }
 
 Response content_page(engine::Engine& engine, const store::Place& place, const Query& query) {

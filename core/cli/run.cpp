@@ -225,16 +225,18 @@ int run(const RunOptions& options) {
   engine_options.memory_budget = options.memory;
   engine_options.data = options.data;
   engine_options.until_idle = options.until_idle;
-  engine::Engine* reporter = nullptr;  // lanes come once it runs
-  engine::LaneHost lanes(loaded.result.flows,
-                         {engine_options, options.data, [&](abi::Level level, const std::string& message) {
-                            reporter->report(nullptr, level, message);
-                          }});
+  engine::Engine* main = nullptr;  // lanes come once it runs
+  engine::LaneHost lanes(
+      loaded.result.flows,
+      {engine_options, options.data, store.get(),
+       [&](store::Epoch part, std::function<void()> durable) { main->take_in(std::move(part), std::move(durable)); },
+       [&](abi::Level level, const std::string& message) { main->report(nullptr, level, message); }});
   engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine_options.lanes_view = [&] { return lanes.seen(); };
+  engine_options.end_lanes = [&] { lanes.stop(); };
   engine::Engine engine(flows, *store, engine_options);
-  reporter = &engine;
+  main = &engine;
   std::vector<flow::Problem> told_at_start;
   const auto texts = std::make_shared<api::FlowTexts>(
       engine, load_options(load, loaded.registry, told_at_start),
@@ -292,7 +294,6 @@ int run(const RunOptions& options) {
   }
   tell_service_manager("STOPPING=1\nSTATUS=the last epoch is written");
   engine.stop();
-  lanes.stop();
   reloading.end();
   if (server) server->stop();
   if (const auto fatal = engine.fatal(); !fatal.empty()) {

@@ -2,6 +2,7 @@
 // transaction, by one thread, while the flow goes on.
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -58,8 +59,8 @@ void Engine::committer_loop() {
     committing_ = true;
     drain(lock);
     flush_processors(lock);
-    std::vector<std::pair<Instance*, std::uint64_t>> tokens;
-    const auto epoch = cut(&tokens);
+    WhenDurable told;
+    const auto epoch = cut(&told);
     if (!committer_stop_ && holds_anew()) touch();
     if (options_.lane && round_moves_) end_round();  // whose turn it is now, after those who have flushed
     end_drain();
@@ -68,7 +69,7 @@ void Engine::committer_loop() {
     }
     if (!epoch.empty()) write(epoch, lock);
     if (!fatal_.empty()) return;
-    made_durable(epoch, tokens, lock);
+    made_durable(epoch, std::move(told), lock);
     maintain_store(lock);
   }
 }
@@ -147,7 +148,7 @@ bool Engine::all_flushed() const {
   });
 }
 
-store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens) {
+store::Epoch Engine::cut(WhenDurable* told) {
   store::Epoch epoch;
   epoch.number = epoch_number_ + 1;
   for (auto& connection : connections_) {
@@ -163,7 +164,7 @@ store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* token
         change.entries.emplace_back(std::move(node.key()), std::move(node.mapped()));
       }
     }
-    for (const auto token : instance->tokens) tokens->emplace_back(instance.get(), token);
+    for (const auto token : instance->tokens) told->tokens.emplace_back(instance.get(), token);
     instance->tokens.clear();
   }
   if (!stop_changes_.empty()) {
@@ -177,6 +178,10 @@ store::Epoch Engine::cut(std::vector<std::pair<Instance*, std::uint64_t>>* token
   epoch.attributes.swap(attributes_);
   epoch.bulletins.swap(new_bulletins_);
   epoch.retained.swap(retained_);
+  for (auto& [number, change] : taken_in_.connections) epoch.connections.push_back(std::move(change));
+  std::move(taken_in_.states.begin(), taken_in_.states.end(), std::back_inserter(epoch.states));
+  told->taken_in = std::move(taken_in_.durable);
+  taken_in_ = {};
   if (options_.lane) forget_changes(epoch);
   dirty_ = urgent_ = false;
   held_bytes_ = 0;
@@ -234,8 +239,7 @@ void Engine::write(const store::Epoch& epoch, Lock& lock) {
   }
 }
 
-void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,
-                          Lock& lock) {
+void Engine::made_durable(const store::Epoch& epoch, WhenDurable told, Lock& lock) {
   for (const auto& change : epoch.connections) {
     for (auto& connection : connections_) {
       if (connection->number() != change.connection) continue;
@@ -246,9 +250,14 @@ void Engine::made_durable(const store::Epoch& epoch, const std::vector<std::pair
   if (store::Arena::total_bytes() > options_.memory_budget && !options_.lane) {
     for (auto& connection : connections_) connection->unload();
   }
-  if (!tokens.empty()) {
+  if (!told.tokens.empty() || !told.taken_in.empty()) {
     lock.unlock();
-    for (const auto& [instance, token] : tokens) instance->processor->durable(token);
+    for (const auto& durable : told.taken_in) durable();
+    store_.when_durable([tokens = std::move(told.tokens), listening = listening_] {
+      const std::lock_guard listener(listening->mutex);
+      if (listening->over) return;
+      for (const auto& [instance, token] : tokens) instance->processor->durable(token);
+    });
     lock.lock();
   }
   committing_ = false;

@@ -50,6 +50,14 @@ std::uint64_t Connection::push(store::BatchRef batch, std::uint32_t offset, std:
   return first;
 }
 
+std::uint64_t Connection::pass(std::uint32_t count) {
+  const auto first = next_;
+  next_ += count;
+  taken_ = cursor_ = next_;
+  dirty = true;
+  return first;
+}
+
 /// Whatever comes first in the log is taken next, or nothing is.
 bool Connection::strictly_available(std::int64_t now) const {
   const auto waiting = std::find_if(flights_.begin(), flights_.end(),

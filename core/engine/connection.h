@@ -109,6 +109,10 @@ class Connection {
   /// Appends a batch; returns its first sequence.
   std::uint64_t push(store::BatchRef batch, std::uint32_t offset, std::uint32_t count, std::uint64_t bytes);
 
+  /// Counts FlowFiles that nobody gets, and that are done as they come; returns the first sequence. The connection is
+  /// idle.
+  std::uint64_t pass(std::uint32_t count);
+
   /// True if take() would give something. `now` is the flow's clock.
   bool available(std::int64_t now, bool strict) const;
   /// When something that waits (a retry, a flight rolled back) is due; 0: nothing waits.

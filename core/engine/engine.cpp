@@ -235,6 +235,7 @@ void Engine::stop() {
   quiet_.notify_all();
   quiet_.wait(lock, [&] { return !applying_; });  // it gives up as soon as it sees that
   quiet_.wait_for(lock, kStopPatience, [&] { return active_ == 0; });
+  if (options_.end_lanes) end_lanes(lock);
   if (started_ && fatal_.empty() && !options_.lane) {
     if (std::any_of(instances_.begin(), instances_.end(), [](const auto& in) { return !in->held.empty(); }))
       touch(true);
@@ -246,9 +247,28 @@ void Engine::stop() {
   if (committer_.joinable()) committer_.join();
   if (timer_thread_.joinable()) timer_thread_.join();
   executor_->join();
-  for (auto& instance : instances_) {
-    if (instance->processor != nullptr) instance->processor->stop();
+  {
+    const std::lock_guard listener(listening_->mutex);
+    listening_->over = true;
   }
+  for (auto& instance : instances_) {
+    if (instance->processor != nullptr && !has_ended_lanes(*instance)) instance->processor->stop();
+  }
+}
+
+/// Lanes end their rounds when the member of their group leaves it, and commit there what an epoch of this engine has
+/// of their lineage: while there still are epochs.
+void Engine::end_lanes(Lock& lock) {
+  lock.unlock();
+  for (auto& instance : instances_) {
+    if (instance->processor != nullptr && has_ended_lanes(*instance)) instance->processor->stop();
+  }
+  options_.end_lanes();
+  lock.lock();
+}
+
+bool Engine::has_ended_lanes(const Instance& instance) const {
+  return options_.end_lanes && instance.flow_definition().is_member;
 }
 
 bool Engine::nothing_will_run() const {
@@ -327,6 +347,7 @@ LaneView Engine::lanes() const {
 }
 
 std::uint64_t Engine::replay(const store::Place& place) {
+  store::check_replayable(place);
   Lock lock(mutex_);
   const auto found = connection_of(place.connection);
   auto& connection = *found;

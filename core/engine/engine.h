@@ -57,11 +57,12 @@ struct Options {
   Tap tap;                        ///< may be empty
   VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
   const Clock* wall = nullptr;    ///< null: the system's clock; else one that passes by itself, for tests of its jumps
-  /// All of this engine is a lane: it works in rounds, and nothing of it goes to disk (lane.h, lane_host.h).
+  /// All of this engine is a lane: it works in rounds, and only its lineage goes to disk (lane.h, lane_host.h).
   std::shared_ptr<Lane> lane;
   std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
   std::function<std::string()> lanes_not_ready;               ///< why they are not; or empty
   std::function<LaneView()> lanes_view;                       ///< what they do; or empty
+  std::function<void()> end_lanes;                            ///< before the last epoch; or empty
   /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
   std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
 };
@@ -234,6 +235,10 @@ class Engine {
   /// Shows `tap` what enters a connection from now on; empty: nobody watches any more. One a connection.
   void set_tap(const std::string& connection, ConnectionTap tap);
 
+  /// Makes lineage, and what goes with it, of another engine part of this one's next epoch: for lanes. `durable` is
+  /// called when that is on disk, by the committer: be quick. If it never comes to that, it is not called. Any thread.
+  void take_in(store::Epoch part, std::function<void()> durable);
+
   // For Instance, from any thread.
   void wake(Instance& instance);
   void report(const Instance* instance, abi::Level level, std::string message);
@@ -255,6 +260,23 @@ class Engine {
     std::int64_t when;
     Instance* instance;
     bool operator>(const Timer& other) const { return when > other.when; }
+  };
+
+  /// What was taken in since the last cut.
+  struct TakenIn {
+    std::map<std::uint32_t, store::ConnectionChange> connections;
+    std::vector<store::StateChange> states;
+    std::vector<std::function<void()>> durable;
+  };
+  /// Who is told when an epoch is durable.
+  struct WhenDurable {
+    std::vector<std::pair<Instance*, std::uint64_t>> tokens;
+    std::vector<std::function<void()>> taken_in;
+  };
+  /// Who is told by the store that an epoch is durable, later than it was written, may be gone by then.
+  struct Listening {
+    std::mutex mutex;
+    bool over = false;  ///< guarded by it, and not set while somebody is told
   };
 
   struct Graph;
@@ -285,6 +307,8 @@ class Engine {
   void fail(std::string message);
   void report_orphan(const store::RecoveredConnection& orphan);
   bool all_flushed() const;
+  void end_lanes(Lock& lock);
+  bool has_ended_lanes(const Instance& instance) const;
   bool nothing_will_run() const;
   bool everything_ended() const;
 
@@ -317,6 +341,7 @@ class Engine {
   bool lane_flushes(const Instance& instance) const;
   void end_round();
   void forget_changes(store::Epoch& epoch);
+  void pass_by(const PreparedOutput& output, const Connection& connection, std::uint64_t first, std::int64_t before);
 
   // operate.cpp
   void recover_stops();
@@ -385,10 +410,9 @@ class Engine {
   void end_drain();
   void flush_processors(Lock& lock);
   void maintain_store(Lock& lock);
-  store::Epoch cut(std::vector<std::pair<Instance*, std::uint64_t>>* tokens);
+  store::Epoch cut(WhenDurable* told);
   void write(const store::Epoch& epoch, Lock& lock);
-  void made_durable(const store::Epoch& epoch, const std::vector<std::pair<Instance*, std::uint64_t>>& tokens,
-                    Lock& lock);
+  void made_durable(const store::Epoch& epoch, WhenDurable told, Lock& lock);
 
   store::Store& store_;
   const Options options_;
@@ -406,6 +430,8 @@ class Engine {
   std::vector<store::RetainedBatch> retained_;
   std::vector<store::IndexedAttribute> attributes_;
   std::vector<store::Bulletin> new_bulletins_;
+  TakenIn taken_in_;
+  std::shared_ptr<Listening> listening_ = std::make_shared<Listening>();
   std::deque<Bulletin> bulletins_;
   std::uint64_t bulletin_id_ = 0;
   std::function<void()> bulletin_listener_;

@@ -24,7 +24,8 @@ Instance::Instance(Engine& engine, std::shared_ptr<const flow::Flow> flow, const
       flow_name_(flows_.back()->name),
       name_(definition.name),
       number_(number),
-      flags_(definition.type->spec()->flags) {
+      flags_(definition.type->spec()->flags),
+      first_group_(engine.options().lane ? engine.options().lane->first_group() : 0) {
   outputs.resize(definition.relationships.size());
   routed.resize(definition.relationships.size());
   statistics.out.resize(definition.relationships.size());

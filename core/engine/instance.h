@@ -91,6 +91,8 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   bool is_blocking() const { return (flags_ & abi::kBlocking) != 0; }
   /// Someone outside waits for what it does to be durable.
   bool is_awaited() const { return (flags_ & abi::kAwaited) != 0; }
+  /// Added to the numbers that it gives to its windows: see Lane.
+  std::uint64_t first_group() const { return first_group_; }
   std::string full_name() const { return flow_name_ + "/" + name_; }
   /// The last that is durable. Any thread.
   std::uint64_t epoch() const;
@@ -181,6 +183,7 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   const std::string name_;
   const std::uint32_t number_;
   const std::uint32_t flags_;  ///< of its spec
+  const std::uint64_t first_group_;
   std::string folder_;
   std::shared_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;

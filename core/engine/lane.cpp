@@ -1,6 +1,7 @@
 #include "engine/lane.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -12,9 +13,11 @@ namespace weir::engine {
 
 using Guard = std::lock_guard<std::mutex>;
 
-Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost)
+Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost,
+           std::uint64_t first_group)
     : name_(name),
-      id_(name.flow + "@" + name.topic + "/" + std::to_string(name.partition)),
+      id_(name.id()),
+      first_group_(first_group),
       sinks_before_(flow.processors.size()),
       lost_(std::move(lost)) {
   for (std::uint32_t i = 0; i < flow.processors.size(); ++i) {
@@ -26,7 +29,7 @@ Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<voi
   }
 }
 
-bool Lane::silent(const flow::Connection& connection) const {
+std::optional<std::int64_t> Lane::done_before(const flow::Connection& connection) const {
   const Guard lock(mutex_);
   const auto claim_of = [&](std::uint32_t processor) {
     const auto claim = claims_.find(processors_[processor]);
@@ -34,7 +37,8 @@ bool Lane::silent(const flow::Connection& connection) const {
   };
   auto has = claim_of(connection.to);
   for (const auto sink : sinks_before_[connection.from]) has = std::min(has, claim_of(sink));
-  return end_ <= std::max(go_on_, has);
+  has = std::max(go_on_, has);
+  return end_ <= has ? std::optional(has) : std::nullopt;
 }
 
 bool Lane::claimed() const {
@@ -180,19 +184,44 @@ bool Engine::lane_flushes(const Instance& instance) const {
   return true;
 }
 
-/// What a lane has in its queues and its state is dropped when it moves: it is not written.
+/// What a lane has in its queues and its state is dropped when it moves: of it, only the lineage is written, and how
+/// far the connections are.
 void Engine::forget_changes(store::Epoch& epoch) {
   for (const auto& change : epoch.connections) {
     for (auto& connection : connections_) {
       if (connection->number() == change.connection) connection->made_durable(change.next);
     }
   }
-  epoch.connections.clear();
   epoch.states.clear();
-  epoch.lineage.clear();
-  epoch.attributes.clear();
   epoch.bulletins.clear();
-  epoch.retained.clear();
+}
+
+/// What comes to a sink that has it already ends here.
+void Engine::pass_by(const PreparedOutput& output, const Connection& connection, std::uint64_t first,
+                     std::int64_t before) {
+  store::LineageRow row;
+  row.type = store::EventType::drop;
+  row.processor = connection.to->number();
+  row.in_connection = connection.number();
+  row.in_first = first;
+  row.in_count = output.count;
+  row.time = clock_->now();
+  row.bytes = output.bytes;
+  row.details = "read again: the sink has all before offset " + std::to_string(before) + " already";
+  store::add_coalescing(lineage_, std::move(row));
+}
+
+// ------------------------------------------------------------------------------------------ for the engines of lanes
+
+void Engine::take_in(store::Epoch part, std::function<void()> durable) {
+  const Lock lock(mutex_);
+  for (auto& row : part.lineage) store::add_coalescing(lineage_, std::move(row));
+  std::move(part.attributes.begin(), part.attributes.end(), std::back_inserter(attributes_));
+  std::move(part.retained.begin(), part.retained.end(), std::back_inserter(retained_));
+  std::move(part.states.begin(), part.states.end(), std::back_inserter(taken_in_.states));
+  for (auto& change : part.connections) taken_in_.connections.insert_or_assign(change.connection, std::move(change));
+  taken_in_.durable.push_back(std::move(durable));
+  touch();
 }
 
 }  // namespace weir::engine

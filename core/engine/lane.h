@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,12 +19,16 @@ namespace weir::engine {
 class Lane final : public abi::Lane {
  public:
   /// Its sinks with exactly once have to claim their place. `lost` is called once, from any thread, with why.
-  Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost);
+  /// `first_group`: windows that began when the lane was here before have lower numbers in the lineage.
+  Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<void(const std::string&)> lost,
+       std::uint64_t first_group = 0);
 
-  /// What comes by this connection of the flow, in the round under way, was done before: the sink that it leads to is
-  /// to get nothing. What another sink refuses is not the same each time, and may never have come to where it leads: a
-  /// sink behind others has it only where these have claimed the round too.
-  bool silent(const flow::Connection& connection) const;
+  /// If what comes by this connection of the flow, in the round under way, was done before: the offset before which all
+  /// was. The sink that it leads to is to get nothing then. What another sink refuses is not the same each time, and
+  /// may never have come to where it leads: a sink behind others has it only where these have claimed the round too.
+  std::optional<std::int64_t> done_before(const flow::Connection& connection) const;
+
+  std::uint64_t first_group() const { return first_group_; }
 
   abi::Text id() const override { return to_text(id_); }
   abi::Text flow() const override { return to_text(name_.flow); }
@@ -52,6 +57,7 @@ class Lane final : public abi::Lane {
 
   const flow::LaneName name_;
   const std::string id_;
+  const std::uint64_t first_group_;
   std::vector<std::string> processors_;
   std::vector<std::set<std::uint32_t>> sinks_before_;  ///< by processor: what comes from it may be their refusals
   std::set<std::string> sinks_;                        ///< with exactly once

@@ -5,7 +5,6 @@
 
 #include "engine/lane.h"
 #include "flow/scale_out.h"
-#include "store/store.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -17,6 +16,10 @@ using Steady = std::chrono::steady_clock;
 constexpr auto kFirstPause = std::chrono::seconds(1);  ///< before a lane that was lost begins anew; doubles
 constexpr auto kLongestPause = std::chrono::seconds(30);
 constexpr auto kWell = std::chrono::minutes(1);  ///< a lane that ran for so long was well
+
+/// Names of processors have a flow in front, so this is nobody's. Its state is how often each lane has begun.
+constexpr const char* kLanes = "@lanes";
+constexpr std::uint64_t kMostGroups = std::uint64_t{1} << 40;  ///< of windows that a lane has from begin to end
 
 }  // namespace
 
@@ -42,7 +45,6 @@ struct LaneHost::Running {
   }
 
   std::vector<flow::Flow> flows;
-  std::unique_ptr<store::Store> store;
   std::unique_ptr<Engine> engine;  ///< behind what it uses
   Steady::time_point since = Steady::now();
   std::thread starter;  ///< far sides take their time, and lanes need not wait for each other
@@ -58,7 +60,10 @@ LaneHost::LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options
     // The flows outlive the host: nobody has to own them.
     ended_.emplace(flow.name, LaneTotals({std::shared_ptr<void>(), &flow}));
   }
-  if (!of_flows_.empty()) thread_ = std::thread([this] { run(); });
+  if (of_flows_.empty()) return;
+  number_ = options_.store->processor_number(kLanes);
+  begun_ = options_.store->state(number_);
+  thread_ = std::thread([this] { run(); });
 }
 
 LaneHost::~LaneHost() {
@@ -94,6 +99,17 @@ void LaneHost::lost(const flow::LaneName& name, const std::string& why) {
   changed_.notify_all();
 }
 
+/// So that windows have numbers that they had never before, as lineage needs them.
+std::uint64_t LaneHost::count_start(const flow::LaneName& name) {
+  auto& begun = begun_[name.id()];
+  const auto times = begun.empty() ? 1 : std::stoull(begun) + 1;
+  begun = std::to_string(times);
+  store::Epoch part;
+  part.states.push_back({number_, {{name.id(), begun}}});
+  options_.take_in(std::move(part), [] {});
+  return times;
+}
+
 std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   const auto& flow =
       *std::find_if(flows_.begin(), flows_.end(), [&](const auto& each) { return each.name == name.flow; });
@@ -101,18 +117,19 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   running->flows.push_back(flow::lane_of(flow, name));
   const auto data = folder(name);
   std::filesystem::remove_all(data);
-  store::Options store_options;
-  store_options.directory = data;
-  running->store = store::Store::open(store_options);
+  auto& store = stores_[name];
+  if (store == nullptr) store = std::make_unique<LaneStore>(*options_.store, options_.take_in, name);
+  store->may_wait(true);
   auto options = options_.engine;
   options.data = data;
-  options.lane =
-      std::make_shared<Lane>(name, running->flows.front(), [this, name](const std::string& why) { lost(name, why); });
+  options.lane = std::make_shared<Lane>(
+      name, running->flows.front(), [this, name](const std::string& why) { lost(name, why); },
+      count_start(name) * kMostGroups);
   options.report = [this, name](abi::Level level, const std::string& processor, const std::string& message) {
     options_.report(level, name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) +
                                (processor.empty() ? "" : ", " + processor) + ": " + message);
   };
-  running->engine = std::make_unique<Engine>(running->flows, *running->store, options);
+  running->engine = std::make_unique<Engine>(running->flows, *store, options);
   return running;
 }
 
@@ -147,6 +164,7 @@ void LaneHost::run() {
       ending_ = {name.flow, running};
       lock.unlock();
       running->starter.join();
+      stores_.at(name)->may_wait(false);
       running->engine->stop();
       lock.lock();
       ended_.at(name.flow).count(*running->engine);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/lane_store.h"
 #include "engine/lane_view.h"
 #include "flow/definition.h"
 
@@ -24,12 +25,14 @@ namespace weir::engine {
 struct LaneHostOptions {
   Options engine;              ///< of each lane
   std::filesystem::path data;  ///< lanes have a folder there, which goes with them
+  store::Store* store;         ///< where their lineage goes
+  TakeIn take_in;              ///< by the engine that writes it
   std::function<void(abi::Level, const std::string& message)> report;
 };
 
 class LaneHost {
  public:
-  /// The flows outlive it.
+  /// The flows and the store outlive it.
   LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options);
   ~LaneHost();
   LaneHost(const LaneHost&) = delete;
@@ -60,10 +63,14 @@ class LaneHost {
   void run();
   std::shared_ptr<Running> start(const flow::LaneName& name);
   std::filesystem::path folder(const flow::LaneName& name) const;
+  std::uint64_t count_start(const flow::LaneName& name);
 
   const std::vector<flow::Flow>& flows_;
   const LaneHostOptions options_;
   std::map<std::string, std::unique_ptr<OfFlow>> of_flows_;
+  std::uint32_t number_ = 0;                  ///< under which the store keeps how often lanes have begun
+  std::map<std::string, std::string> begun_;  ///< by lane: how often; of the host's thread
+  std::map<flow::LaneName, std::unique_ptr<LaneStore>> stores_;  ///< of all lanes that ever began; of that thread
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;

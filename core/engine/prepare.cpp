@@ -152,6 +152,7 @@ class Preparation {
       auto& row = row_of(EventType::join);
       row.in_first = in_.first_sequence;
       row.in_count = p_.settled;
+      for (auto& [input, group] : out_.contributions) group += instance_.first_group();
       store::encode_group_in(row, out_.contributions);
     }
     std::vector<std::uint32_t> sent;
@@ -294,7 +295,8 @@ class Preparation {
     if (groups) {
       auto& row = rows.emplace_back(new_row(EventType::join));
       std::vector<std::uint64_t> of;
-      for (const auto handle : handles) of.push_back(handle < in_.count ? 0 : out_.extras[handle - in_.count].group);
+      for (const auto handle : handles)
+        of.push_back(handle < in_.count ? 0 : instance_.first_group() + out_.extras[handle - in_.count].group);
       row.in_connection = 0;
       store::encode_group_out(row, of);
       finish_row(row);

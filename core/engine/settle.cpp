@@ -60,13 +60,15 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
   std::vector<std::pair<std::uint32_t, std::uint64_t>> places;
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto& connection = *connections[i];
+    std::optional<std::int64_t> done_before;
     if (options_.lane) {
       round_begun_ |= instance.is_source();
-      if (connection.to->is_sink() && options_.lane->silent(connection.definition())) continue;
+      if (connection.to->is_sink()) done_before = options_.lane->done_before(connection.definition());
     }
-    const auto first = connection.push(output.batch, output.offset, output.count, output.bytes);
-    if (options_.tap) options_.tap(connection, *output.batch, output.offset, output.count);
-    if (connection.tap) connection.tap(first, output.batch, output.offset, output.count);
+    const auto first = done_before ? connection.pass(output.count)
+                                   : connection.push(output.batch, output.offset, output.count, output.bytes);
+    if (options_.tap && !done_before) options_.tap(connection, *output.batch, output.offset, output.count);
+    if (connection.tap && !done_before) connection.tap(first, output.batch, output.offset, output.count);
     if (instance.is_source()) places.emplace_back(connection.number(), first);
     for (auto& row : output.rows) {
       auto mine = i + 1 == connections.size() ? std::move(row) : row;
@@ -79,6 +81,7 @@ void Engine::push(Instance& instance, PreparedOutput& output) {
       for (const auto& name : instance.flow_definition().provenance.index)
         index(name, output, connection.number(), first);
     }
+    if (done_before) pass_by(output, connection, first, *done_before);
     if (connection.durable_only) touch(true);
     consider(*connection.to);
   }

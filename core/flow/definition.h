@@ -92,6 +92,8 @@ struct LaneName {
   std::string topic;
   std::int32_t partition = 0;
   auto operator<=>(const LaneName&) const = default;
+  /// The same in every Weir, and in what the far sides keep of it.
+  std::string id() const { return flow + "@" + topic + "/" + std::to_string(partition); }
 };
 
 struct Flow {

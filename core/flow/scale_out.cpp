@@ -243,10 +243,7 @@ Flow lane_of(const Flow& flow, const LaneName& name) {
   Flow lane = flow;
   lane.lane = name;
   lane.tests.clear();
-  for (auto& processor : lane.processors) {
-    processor.retain.none = true;
-    processor.renamed_from.clear();
-  }
+  for (auto& processor : lane.processors) processor.renamed_from.clear();
   return lane;
 }
 

@@ -41,4 +41,17 @@ std::string unknown_name(std::string_view what, std::string_view name, const std
                      nearest.empty() ? "" : fmt::format(": did you mean \"{}\"?", nearest));
 }
 
+std::string_view lane_of(std::string_view name) {
+  const auto topic = name.find('@');
+  const auto slash = name.find('/');
+  if (topic == 0 || topic == std::string_view::npos || slash == std::string_view::npos || slash < topic) return {};
+  return name.substr(0, name.find('/', slash + 1));
+}
+
+std::string name_in_flow(std::string_view name) {
+  const auto lane = lane_of(name);
+  if (lane.empty()) return std::string(name);
+  return std::string(name.substr(0, name.find('@'))).append(name.substr(lane.size()));
+}
+
 }  // namespace weir::store

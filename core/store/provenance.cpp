@@ -41,6 +41,18 @@ std::uint32_t number_of(const std::map<std::uint32_t, std::string>& names, const
   throw std::invalid_argument(unknown_name(what, name, all));
 }
 
+/// That of the name, and of what is called so in lanes. None for an empty name.
+std::set<std::uint32_t> numbers_of(const std::map<std::uint32_t, std::string>& names, const std::string& name,
+                                   std::string_view what) {
+  std::set<std::uint32_t> numbers;
+  if (name.empty()) return numbers;
+  for (const auto& [number, known] : names) {
+    if (known == name || name_in_flow(known) == name) numbers.insert(number);
+  }
+  if (numbers.empty()) numbers.insert(number_of(names, name, what));  // which says that there is none
+  return numbers;
+}
+
 }  // namespace
 
 std::string_view name_of(EventType type) {
@@ -289,16 +301,16 @@ std::vector<std::pair<std::uint32_t, std::uint64_t>> Provenance::Reading::find(c
 
 ProvenanceSummary Provenance::Reading::events(const EventFilter& filter,
                                               const std::function<bool(const ProvenanceEvent&)>& visit) {
-  const auto processor = filter.processor.empty() ? 0 : number_of(reader_.processors(), filter.processor, "processor");
-  const auto connection =
-      filter.connection.empty() ? 0 : number_of(reader_.connections(), filter.connection, "connection");
+  const auto processors = numbers_of(reader_.processors(), filter.processor, "processor");
+  const auto connections = numbers_of(reader_.connections(), filter.connection, "connection");
   const auto from = filter.from.value_or(std::numeric_limits<std::int64_t>::min());
   const auto to = filter.to.value_or(std::numeric_limits<std::int64_t>::max());
   // False: enough.
   const auto consider = [&](const LineageRow& row) {
-    if ((processor != 0 && row.processor != processor) || (filter.type && row.type != *filter.type) ||
-        (connection != 0 && row.in_connection != connection && row.out_connection != connection) || row.time < from ||
-        row.time >= to || row.transit_uri.find(filter.transit) == std::string::npos) {
+    if ((!processors.empty() && !processors.contains(row.processor)) || (filter.type && row.type != *filter.type) ||
+        (!connections.empty() && !connections.contains(row.in_connection) &&
+         !connections.contains(row.out_connection)) ||
+        row.time < from || row.time >= to || row.transit_uri.find(filter.transit) == std::string::npos) {
       return true;
     }
     if (summary_.found == filter.limit) {

@@ -39,8 +39,8 @@ struct ProvenanceEvent {
 };
 
 struct EventFilter {
-  std::string processor;   ///< flow/name; empty: any
-  std::string connection;  ///< as input or output; empty: any
+  std::string processor;   ///< flow/name, which is that of all lanes (names.h), or one of a lane; empty: any
+  std::string connection;  ///< the same, as input or output; empty: any
   std::optional<EventType> type;
   std::optional<std::int64_t> from;  ///< nanoseconds since 1970
   std::optional<std::int64_t> to;    ///< exclusive

@@ -9,6 +9,15 @@
 
 namespace weir::store {
 
+void check_replayable(const Place& place) {
+  const std::string lane(lane_of(place.connection));
+  if (lane.empty()) return;
+  throw NotRetained(fmt::format(
+      "{}:{} is in the lane {}: what a lane does is counted in offsets of its partition, and a FlowFile that is "
+      "replayed has none. Produce its message to the topic again: `weir provenance ancestors` names its offset",
+      place.connection, place.sequence, lane));
+}
+
 LineageRow replay_event(const Replay& replay, std::uint64_t as, std::int64_t now) {
   LineageRow row;
   row.type = EventType::replay;
@@ -24,6 +33,7 @@ LineageRow replay_event(const Replay& replay, std::uint64_t as, std::int64_t now
 }
 
 std::uint64_t replay(Store& store, const Place& place, std::int64_t now) {
+  check_replayable(place);
   const auto connections = store.connections();
   const auto found = std::find_if(connections.begin(), connections.end(),
                                   [&](const auto& each) { return each.id == place.connection; });

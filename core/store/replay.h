@@ -19,6 +19,9 @@ struct Replay {
   BatchRef batch;  ///< it alone
 };
 
+/// Throws NotRetained for a FlowFile in a lane: it cannot be replayed.
+void check_replayable(const Place& place);
+
 /// The REPLAY event of one that was queued again as `as`.
 LineageRow replay_event(const Replay& replay, std::uint64_t as, std::int64_t now);
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -200,6 +201,9 @@ class Store {
   /// Makes an epoch durable. Committer only. Throws DiskFull (nothing changed; call again with the same or a later,
   /// merged epoch) or IoError.
   virtual void write(const Epoch& epoch) = 0;
+  /// Calls `told` once all that was written before is on disk: at once, but for a store whose write() returns earlier.
+  /// Committer only.
+  virtual void when_durable(const std::function<void()>& told) { told(); }
   /// Checkpoints the write-ahead log and removes content when it is time. Committer only, best when it has told
   /// everybody that the epoch is durable; cheap when there is nothing to do. Throws IoError.
   virtual void maintain() = 0;

@@ -156,7 +156,7 @@ void GroupMember::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
     for (const auto& partition : partitions) {
       owned_.erase(partition);
       const auto lane = running_.find(partition);
-      const bool stands = lane != running_.end() && lane->second.waits &&
+      const bool stands = lane != running_.end() && lane->second.stands() &&
                           (!lane->second.done || lane->second.committed == lane->second.done->next);
       if (!lost && stands && !cooperative() && !stopping_) {
         parked_.insert(partition);
@@ -188,7 +188,7 @@ void GroupMember::stand_still(const std::set<Partition>& partitions) {
     changed_.wait_for(lock, kLastRound, [&] {
       return std::ranges::all_of(partitions, [&](const auto& partition) {
         const auto lane = running_.find(partition);
-        return lane == running_.end() || lane->second.waits || !lane->second.start;  // or it has not begun
+        return lane == running_.end() || lane->second.stands() || !lane->second.start;  // or it has not begun
       });
     });
     for (const auto& partition : partitions) parked_.erase(partition);
@@ -231,13 +231,21 @@ bool GroupMember::done(const Partition& partition, const std::optional<LanePosit
   const auto lane = running_.find(partition);
   if (lane == running_.end()) return false;
   if (position) {
-    const auto& before = lane->second.done ? lane->second.done : lane->second.start;
+    const auto& before = lane->second.told ? lane->second.told : lane->second.start;
     if (before) done_metric_.add(static_cast<double>(position->next - before->next));
-    lane->second.done = position;
+    lane->second.told = position;
   }
   lane->second.waits = parked_.contains(partition) || !owned_.contains(partition);
   if (lane->second.waits) changed_.notify_all();
   return !lane->second.waits;
+}
+
+void GroupMember::durable(const Partition& partition, const LanePosition& position) {
+  const std::lock_guard lock(mutex_);
+  const auto lane = running_.find(partition);
+  if (lane == running_.end()) return;
+  lane->second.done = position;
+  if (lane->second.waits) changed_.notify_all();
 }
 
 /// Tells lanes that have asked where the group is.
@@ -281,7 +289,7 @@ void GroupMember::answer() {
       lane->second.start = start;
       lane->second.committed = element.offset;
       // A start that was found by time, or at the end, must not be found elsewhere by the next owner.
-      if (element.offset < 0) lane->second.done = start;
+      if (element.offset < 0) lane->second.told = lane->second.done = start;
     }
   }
   wake(asked);

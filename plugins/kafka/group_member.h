@@ -56,6 +56,8 @@ class GroupMember final : public Trouble {
   std::optional<LanePosition> position(const Partition& partition);
   /// The lane has done all before this, and holds nothing. False: it has to wait.
   bool done(const Partition& partition, const std::optional<LanePosition>& position);
+  /// And its lineage is on disk: the group may know.
+  void durable(const Partition& partition, const LanePosition& position);
   /// The lane has ended.
   void leave(const Partition& partition);
 
@@ -65,9 +67,11 @@ class GroupMember final : public Trouble {
     Context context;
     bool asked = false;
     std::optional<LanePosition> start;
-    std::optional<LanePosition> done;
+    std::optional<LanePosition> told;  ///< by the lane
+    std::optional<LanePosition> done;  ///< that, when it is durable
     std::int64_t committed = -1;
     bool waits = false;  ///< it has heard that its partition is taken away, and stands still
+    bool stands() const { return waits && told == done; }
   };
 
   void run();

@@ -116,9 +116,11 @@ void LaneSource::poll(Session& session) {
   done_ = end_;
   // While it reads again what the windows need, the group is further than it.
   const bool again = done_ < start_->next;
-  std::optional<LanePosition> position;
-  if (!again) {
-    position = LanePosition{.next = done_, .needed_from = lane_->needed_from(done_), .kept = {}};
+  bool goes_on = false;
+  if (again) {
+    goes_on = member_->done(partition_, std::nullopt);
+  } else {
+    LanePosition position{.next = done_, .needed_from = lane_->needed_from(done_), .kept = {}};
     struct Visitor final : abi::StateVisitor {
       std::map<std::string, std::string>& kept;
       explicit Visitor(std::map<std::string, std::string>& to) : kept(to) {}
@@ -126,10 +128,11 @@ void LaneSource::poll(Session& session) {
         kept.emplace(view(processor), view(value));
         return true;
       }
-    } visitor{position->kept};
+    } visitor{position.kept};
     lane_->visit_kept(&visitor);
+    goes_on = tell_done(session, position);
   }
-  if (!member_->done(partition_, position)) return;  // until it is woken
+  if (!goes_on) return;  // until it is woken
   take();
   if (waiting_.empty()) return;
   const auto stop = lane_->stop_after(done_);
@@ -152,12 +155,43 @@ void LaneSource::poll(Session& session) {
     waiting_ = std::exchange(emitted_, {});
     throw;
   }
+  note(session, again);
   const bool whole = round.empty() && !waiting_.empty() && waiting_.front()->offset >= stop;
   end_ = whole ? stop : emitted_.back()->offset + 1;
   std::move(waiting_.begin(), waiting_.end(), std::back_inserter(round));
   waiting_.swap(round);
   lane_->round(done_, end_);
   session.set_state(kRounds, std::to_string(++rounds_));
+}
+
+/// False: the lane has to wait.
+bool LaneSource::tell_done(Session& session, const LanePosition& position) {
+  {
+    const std::lock_guard lock(mutex_);
+    told_.emplace_back(++token_, position);
+    session.when_durable(token_);
+  }
+  return member_->done(partition_, position);
+}
+
+void LaneSource::durable(std::uint64_t token) {
+  std::optional<LanePosition> position;
+  {
+    const std::lock_guard lock(mutex_);
+    for (; !told_.empty() && told_.front().first <= token; told_.pop_front())
+      position = std::move(told_.front().second);
+  }
+  if (position) member_->durable(partition_, *position);
+}
+
+/// So that lineage leads to the messages, also where their content is not kept.
+void LaneSource::note(Session& session, bool again) const {
+  if (emitted_.empty()) return;
+  const auto first = std::to_string(emitted_.front()->offset);
+  const auto last = std::to_string(emitted_.back()->offset);
+  session.event("RECEIVE", settings_.uri,
+                to_string(partition_) + (first == last ? ", offset " + first : ", offsets " + first + " to " + last) +
+                    (again ? ", again for windows that were open" : ""));
 }
 
 /// What has come, up to a round's worth.

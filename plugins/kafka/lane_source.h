@@ -2,13 +2,16 @@
 // KafkaSource in a lane (weir/lane.h): one partition, in rounds.
 //
 // It is polled when all that it brought before is done. So what it then tells the member of the group is exact: before
-// its own position all is out of the sinks, and behind it nothing has begun.
+// its own position all is out of the sinks, and behind it nothing has begun. The group is told so once the lineage of
+// what was done is on disk; the next round does not wait for that.
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "client.h"
 #include "group_member.h"
@@ -21,6 +24,7 @@ struct LaneSourceSettings {
   ConnectionSettings connection;
   std::string group;
   std::string isolation;
+  std::string uri;  ///< for the events
 };
 
 class LaneSource final : public Trouble {
@@ -34,9 +38,13 @@ class LaneSource final : public Trouble {
   LaneSource& operator=(const LaneSource&) = delete;
 
   void poll(Session& session);
+  /// From the committer's thread.
+  void durable(std::uint64_t token);
 
  private:
   bool open(Session& session);
+  bool tell_done(Session& session, const LanePosition& position);
+  void note(Session& session, bool again) const;
   void check_claims();
   void read_from(std::int64_t offset);
   void take();
@@ -56,6 +64,10 @@ class LaneSource final : public Trouble {
   Owned<rd_kafka_queue_s> queue_;
   std::deque<Message> waiting_;  ///< read, and not yet put out
   std::deque<Message> emitted_;  ///< in the round under way
+
+  std::mutex mutex_;  ///< guards what follows
+  std::uint64_t token_ = 0;
+  std::deque<std::pair<std::uint64_t, LanePosition>> told_;  ///< by token; whether it is durable is not known
 };
 
 }  // namespace weir::kafka

@@ -64,7 +64,7 @@ void KafkaSource::start(Context& context) {
     member_->enlist(member_);
   } else if (const Lane lane(context_); lane) {
     lane_ = std::make_unique<LaneSource>(
-        LaneSourceSettings{settings_, group(), settings_.isolation}, context_, lane,
+        LaneSourceSettings{settings_, group(), settings_.isolation, uri_}, context_, lane,
         [this](Session& session, auto& from, auto& emitted) { emit(session, from, emitted); });
   }
 }
@@ -159,7 +159,7 @@ void KafkaSource::save(Session& session) {
 
 /// From the committer's thread.
 void KafkaSource::durable(std::uint64_t token) {
-  consumer_->durable(token);
+  lane_ ? lane_->durable(token) : consumer_->durable(token);
 }
 
 }  // namespace weir::kafka

@@ -34,7 +34,7 @@ struct OneLane {
   bool silent(const std::string& from, const std::string& to) const {
     for (const auto& connection : flow.connections) {
       if (flow.processors[connection.from].name == from && flow.processors[connection.to].name == to)
-        return lane.silent(connection);
+        return lane.done_before(connection).has_value();
     }
     FAIL("no connection from ", from, " to ", to);
     return false;
