@@ -145,4 +145,12 @@ void Producer::commit(std::chrono::milliseconds wait) {
   in_transaction_ = false;
 }
 
+bool Producer::abort(std::chrono::milliseconds wait) {
+  if (!broken().empty()) return false;
+  const Owned<rd_kafka_error_s> error(rd_kafka_abort_transaction(client_.get(), static_cast<int>(wait.count())));
+  if (error) return false;
+  in_transaction_ = false;
+  return in_flight_ == 0;
+}
+
 }  // namespace weir::kafka

@@ -69,6 +69,9 @@ class Producer final : public Trouble {
   void init_transactions(std::chrono::milliseconds wait);
   void begin();
   void commit(std::chrono::milliseconds wait);
+  /// Nothing of the transaction arrives; what is under way is reported as failed before this returns. False: this
+  /// producer cannot go on.
+  [[nodiscard]] bool abort(std::chrono::milliseconds wait);
   /// @}
 
   rd_kafka_s* get() { return client_.get(); }

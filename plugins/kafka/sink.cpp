@@ -10,13 +10,9 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kPatience = milliseconds(5000);       ///< how long a step waits for room
-constexpr auto kReports = milliseconds(1000);        ///< for what spoilt a transaction
-constexpr auto kConfirm = milliseconds(150);         ///< how long a flush waits for what is under way
-constexpr auto kTransaction = milliseconds(10'000);  ///< for joining and for a commit, before it is tried again
-constexpr auto kOpen = std::chrono::seconds(20);     ///< for a transaction that waits for what it refused
-constexpr std::uint64_t kProgress = ~0ULL;           ///< the tag of progress
-constexpr std::size_t kProgressPart = 64 * KiB;      ///< in one message: whatever topics take there
+constexpr auto kPatience = milliseconds(5000);  ///< how long a step waits for room
+constexpr auto kReports = milliseconds(1000);   ///< for what spoilt a transaction
+constexpr auto kConfirm = milliseconds(150);    ///< how long a flush waits for what is under way
 
 /// Brokers take or refuse a batch as a whole: for its size, or for one of its messages, without saying which.
 bool refuses_batch(int error) {
@@ -31,7 +27,7 @@ bool KafkaSink::Held::knows(std::uint32_t record) const {
          std::ranges::any_of(rejected, [&](const auto& r) { return r.record == record; });
 }
 
-KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)) {
+KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)), bounds_(settings_.compression != "none") {
   check(settings_, Role::producer);
   check(static_cast<const MessageSettings&>(settings_));
   if (const auto error = topic_error(settings_.progress_topic); !error.empty())
@@ -70,96 +66,10 @@ void KafkaSink::connect() {
         std::string(context_.name());
   auto producer = std::make_unique<Producer>(
       settings, context_, [this](std::uint64_t tag, int error, const char* topic) { reported(tag, error, topic); });
-  if (exactly_once_) {
-    make_progress_topic(*producer, settings_.progress_topic);
-    if (lane_) {
-      claim_lane(*producer);
-    } else {
-      producer->init_transactions(kTransaction);
-      compare_progress();
-    }
-    producer->over();
-  }
-  times_.ask(*producer);
+  if (exactly_once_) join(*producer);
+  bounds_.ask(*producer);
   sends_one_by_one_ = one_by_one_;
   producer_ = std::move(producer);
-}
-
-StoredProgress KafkaSink::read_lane() {
-  const auto stored = read_progress(settings_, context_, settings_.progress_topic, lane_.id());
-  const auto found = stored.find(context_.name());
-  auto progress = found == stored.end() ? StoredProgress() : found->second;
-  if (generation_ == 0 || progress.generation == generation_) return progress;
-  lane_.lost("another Weir has claimed it in " + settings_.brokers);
-  throw Unavailable("the lane " + lane_.id() + " is another Weir's now");
-}
-
-/// Takes the transactional id, so that nobody else's transaction can end any more, and at first claims the lane. Later
-/// it must still be ours: one who was cut off must not take it back.
-void KafkaSink::claim_lane(Producer& producer) {
-  if (generation_ != 0) read_lane();
-  producer.init_transactions(kTransaction);
-  auto progress = read_lane();
-  if (generation_ != 0) return;
-  ++progress.generation;
-  producer.begin();
-  if (const int error = send_progress(producer, lane_.id(), context_.name(), progress); error != 0)
-    raise(error, "writing the progress to '" + settings_.progress_topic + "'");
-  producer.commit(kTransaction);
-  generation_ = progress.generation;
-  claimed_ = static_cast<std::int64_t>(progress.next);
-  lane_.claim(claimed_);
-}
-
-int KafkaSink::send_progress(Producer& producer, std::string_view owner, std::string_view id,
-                             const StoredProgress& progress) {
-  for (const auto& [key, value] : to_messages(progress_key(owner, id), progress, kProgressPart)) {
-    const int error = producer.produce(
-        {.topic = settings_.progress_topic, .value = value, .key = key, .partition = 0, .tag = kProgress});
-    if (error != 0) return error;
-  }
-  return 0;
-}
-
-/// Before any input is taken, and after every producer that was given up: what is committed decides.
-void KafkaSink::compare_progress() {
-  const auto stored = read_progress(settings_, context_, settings_.progress_topic, context_.store_id());
-  const auto where = "the topic " + settings_.progress_topic + " of " + settings_.brokers;
-  const auto find = [&](const std::string& id) -> const StoredProgress* {
-    const auto found = stored.find(id);
-    return found == stored.end() ? nullptr : &found->second;
-  };
-  if (connections_.empty()) {
-    for (const auto& input : context_.inputs()) {
-      const std::string id(view(input.id));
-      const auto* there = find(id);
-      Connection connection{.progress =
-                                ExactlyOnceProgress(input, there ? std::optional(there->next) : std::nullopt, where)};
-      connection.committed = connection.in_doubt = connection.progress.next();
-      if (there != nullptr) connection.rejected = there->rejected;
-      connections_.insert_or_assign(id, std::move(connection));
-    }
-  } else {
-    for (auto& [id, connection] : connections_) {
-      const auto* there = find(id);
-      const auto next = there == nullptr ? connection.committed : there->next;
-      if (next != connection.committed && next != connection.in_doubt)
-        throw Misconfigured("exactly once cannot go on: " + where + " has '" + id + "' up to FlowFile " +
-                            std::to_string(next) +
-                            ", which this process did not write. Is there a second Weir with a "
-                            "copy of this data directory? Stop one of the two");
-      connection.committed = connection.in_doubt = next;
-      connection.progress.set(next);
-      if (there != nullptr) connection.rejected = there->rejected;
-    }
-  }
-  for (auto& held : held_) {
-    const auto connection = connections_.find(held.connection);
-    if (connection == connections_.end() || !connection->second.progress.has(held.sequence)) continue;
-    held.sent = true;  // that commit did happen
-    const auto rejected = connection->second.rejected.find(held.sequence);
-    held.rejected = rejected == connection->second.rejected.end() ? std::vector<RejectedRecord>() : rejected->second;
-  }
 }
 
 /// What it had under way, or in an open transaction, counts as not sent.
@@ -167,9 +77,14 @@ void KafkaSink::give_up_producer() {
   // Whatever became of the commit, the lane finds it out by beginning anew.
   if (lane_ && committing_) lane_.lost("what became of a transaction is not known: " + broken_);
   producer_.reset();
+  committing_ = false;
+  forget_sent();
+}
+
+/// What was sent and is not known to have arrived has to be sent again.
+void KafkaSink::forget_sent() {
   broken_.clear();
-  refused_one_ = false;
-  in_transaction_ = committing_ = false;
+  begin_again_ = in_transaction_ = false;
   give_up_at_.reset();
   for (auto& held : held_) {
     // Without transactions, what was confirmed stays so.
@@ -192,13 +107,6 @@ void KafkaSink::throw_if_broken() {
   const auto why = broken_;
   give_up_producer();
   throw Unavailable(why);
-}
-
-/// A message was refused, and nothing else is wrong: the others are sent again at once, and no pause grows with each.
-bool KafkaSink::begins_again() {
-  if (!refused_one_ || !fatal_.empty() || !producer_->fatal().empty()) return false;
-  give_up_producer();
-  return true;
 }
 
 /// A session may be rolled back after its step: what is held then is as it was before.
@@ -305,13 +213,12 @@ void KafkaSink::send(Session& session, const std::vector<FlowFile>& files, std::
 
 void KafkaSink::send_message(std::size_t index, std::uint32_t record, const Outgoing& message) {
   auto& held = held_[index];
-  if (message.timestamp) {
-    if (auto reason = times_.refusal(message.topic, *message.timestamp); !reason.empty())
-      return held.rejected.push_back({record, std::move(reason)});
-  }
+  if (auto reason = bounds_.refusal(message); !reason.empty())
+    return held.rejected.push_back({record, std::move(reason)});
   auto outgoing = message;
   outgoing.tag = std::uint64_t{first_number_ + static_cast<std::uint32_t>(index)} << 32 | record;
   wait_for_room(settings_.max_inflight);
+  if (begin_again_) return;  // nothing of this transaction arrives: all of it is sent again
   int error = producer_->produce(outgoing);
   for (const auto deadline = Clock::now() + kPatience; error == RD_KAFKA_RESP_ERR__QUEUE_FULL;) {
     if (Clock::now() > deadline) throw Unavailable("librdkafka's queue is full");
@@ -326,6 +233,7 @@ void KafkaSink::send_message(std::size_t index, std::uint32_t record, const Outg
   for (const auto deadline = Clock::now() + kReports;
        (error == RD_KAFKA_RESP_ERR__STATE || error == RD_KAFKA_RESP_ERR__FATAL) && Clock::now() < deadline;) {
     producer_->poll(milliseconds(50));
+    if (begin_again_) return;
     if (!broken_.empty()) throw Unavailable(broken_);
   }
   const auto topic = std::string(message.topic);
@@ -346,6 +254,7 @@ void KafkaSink::wait_for_room(std::uint64_t bytes) {
   auto deadline = Clock::now() + kPatience;
   for (auto before = producer_->bytes_in_flight(); before > bytes;) {
     producer_->poll(milliseconds(100));
+    if (begin_again_) return;
     if (!broken_.empty()) throw Unavailable(broken_);
     const auto now = producer_->bytes_in_flight();
     if (now < before) deadline = Clock::now() + kPatience;
@@ -359,7 +268,7 @@ void KafkaSink::wait_for_room(std::uint64_t bytes) {
 
 void KafkaSink::reported(std::uint64_t tag, int error, const char* topic) {
   const auto index = static_cast<std::uint32_t>(tag >> 32) - first_number_;
-  auto* held = tag == kProgress || index >= held_.size() ? nullptr : &held_[index];
+  auto* held = tag == kProgressTag || index >= held_.size() ? nullptr : &held_[index];
   if (error == 0) {
     if (held == nullptr) return;
     messages_metric_.add(1);
@@ -371,10 +280,13 @@ void KafkaSink::reported(std::uint64_t tag, int error, const char* topic) {
   const std::string text = rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error));
   if (reaction == Reaction::misconfigured) {
     fatal_ = text;
-  } else if (error == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && times_.want(topic)) {
+  } else if (error == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && bounds_.want(topic)) {
     broken_ = "a message of '" + std::string(topic) + "' has a time that the topic does not take";
+    begin_again_ = exactly_once_;
   } else if (refuses_batch(error) && !sends_one_by_one_) {
+    if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) bounds_.want(topic);
     one_by_one_ = true;  // that says nothing of this message
+    begin_again_ = exactly_once_;
     broken_ = error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
                   ? "a batch is larger than the topic's max.message.bytes: its messages are sent one by one (options: "
                     "a batch.size below that is faster)"
@@ -382,9 +294,10 @@ void KafkaSink::reported(std::uint64_t tag, int error, const char* topic) {
   } else if (reaction == Reaction::refused && held != nullptr) {
     --held->outstanding;
     held->rejected.push_back({static_cast<std::uint32_t>(tag), "Kafka does not take the message: " + text});
+    if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) bounds_.want(topic);
     if (exactly_once_) {
       broken_ = "the transaction has to begin again without a message: " + text;
-      refused_one_ = true;
+      begin_again_ = true;
     }
   } else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
     broken_ = "the topic '" + settings_.topic + "' does not exist; it is waited for";
@@ -427,112 +340,6 @@ void KafkaSink::settle(Session& session) {
   conclude(session, count);
   share_batches();
   if (count < held_.size()) session.tick_at(session.now() + 1'000'000'000);
-}
-
-void KafkaSink::commit(Session& session) {
-  ready(session);
-  if (held_.empty()) return;
-  if (!committing_ && !await_reports()) return send_anew(session);
-  if (lane_ && !committing_) {
-    if (send_refused(session)) return;
-    give_up_at_.reset();
-  }
-  if (in_transaction_ && !committing_) {
-    const auto must = [&](int error) {
-      if (error == 0) return;
-      give_up_producer();
-      raise(error, "writing the progress to '" + settings_.progress_topic + "'");
-    };
-    if (lane_) {
-      const auto next = static_cast<std::uint64_t>(std::max(lane_->end(), claimed_));
-      must(send_progress(*producer_, lane_.id(), context_.name(),
-                         {.next = next, .generation = generation_, .rejected = {}}));
-    }
-    for (const auto& held : held_) {
-      if (lane_) break;
-      auto& connection = connections_.find(held.connection)->second;
-      if (!held.rejected.empty()) connection.rejected[held.sequence] = held.rejected;
-    }
-    for (auto& [id, connection] : connections_) {
-      const auto next = connection.progress.next();
-      if (next == connection.committed) continue;
-      must(send_progress(*producer_, context_.store_id(), id,
-                         {.next = next, .generation = 0, .rejected = connection.rejected}));
-      connection.in_doubt = next;
-    }
-    committing_ = true;
-  }
-  if (committing_) {
-    try {
-      producer_->commit(kTransaction);
-    } catch (const Unavailable&) {
-      if (!lane_ && begins_again()) return send_anew(session);
-      throw_if_broken();  // a message that was refused says more than the transaction that it spoilt
-      throw;
-    }
-    committing_ = in_transaction_ = false;
-    commits_metric_.add(1);
-    producer_->over();
-    for (auto& [id, connection] : connections_) connection.committed = connection.in_doubt = connection.progress.next();
-  }
-  conclude(session, held_.size());
-  refusals_.forget();
-  share_batches();
-}
-
-/// Whether what is refused in a lane has to be at `failure` before the commit; else it ends here.
-bool KafkaSink::refused_before_commit(const Session& session) const {
-  return lane_ && session.routed(failure_);
-}
-
-/// All that the brokers refuse is known before the commit begins. In a lane, one that they spoil would leave it open
-/// what became of it; elsewhere, librdkafka would wait for what a spoilt transaction does not send any more. False: one
-/// was refused, and the producer given up. Throws Unavailable when the brokers are silent for too long.
-bool KafkaSink::await_reports() {
-  const auto deadline = Clock::now() + kPatience;
-  while (std::ranges::any_of(held_, [](const auto& held) { return held.outstanding > 0; })) {
-    producer_->flush(milliseconds(100));
-    if (begins_again()) return false;
-    throw_if_broken();
-    if (Clock::now() < deadline) continue;
-    const auto trouble = producer_->what();
-    throw Unavailable(trouble.empty() ? "the brokers do not confirm what is under way" : trouble);
-  }
-  return true;
-}
-
-/// With another producer; the next epoch commits.
-void KafkaSink::send_anew(Session& session) {
-  ready(session);
-  hold_taken(session);
-  session.tick_at(session.now());
-}
-
-/// The brokers end a transaction that is open for too long, and that would cost the lane: before, all is sent anew.
-void KafkaSink::give_up_if_late(Session& session) {
-  if (session.now() < *give_up_at_) return session.tick_at(session.now() + 1'000'000'000);
-  context_.log(Level::info, "the transaction is given up: what was refused is still on its way from failure");
-  give_up_producer();
-}
-
-/// The transaction stays open meanwhile.
-bool KafkaSink::send_refused(Session& session) {
-  if (!refused_before_commit(session)) return false;
-  refusals_.match(session);
-  std::size_t sent = 0;
-  for (std::size_t i = 0; i < held_.size(); ++i) {
-    const auto& held = held_[i];
-    if (held.rejected.empty()) continue;
-    if (!taken_.contains(i)) taken_.emplace(i, session.take_held(static_cast<std::uint32_t>(i)));
-    sent += refusals_.send(session, taken_.at(i), held.connection, settings_.of_flowfile() ? nullptr : &records_,
-                           held.rejected);
-  }
-  if (sent == 0) return false;
-  rejected_metric_.add(static_cast<double>(sent));
-  give_up_at_ = session.now() + std::chrono::nanoseconds(kOpen).count();
-  session.tick_at(session.now() + 1'000'000'000);
-  hold_taken(session);
-  return true;
 }
 
 void KafkaSink::conclude(Session& session, std::size_t count) {

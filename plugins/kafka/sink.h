@@ -13,7 +13,7 @@
 #include "outgoing.h"
 #include "producer.h"
 #include "progress_topic.h"
-#include "timestamp_bounds.h"
+#include "topic_bounds.h"
 #include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/progress.h"
@@ -73,11 +73,13 @@ class KafkaSink final : public Processor {
   void match_held(Session& session);
   void ready(Session& session);
   void connect();
+  void join(Producer& producer);
   void compare_progress();
   StoredProgress read_lane();
   void claim_lane(Producer& producer);
   int send_progress(Producer& producer, std::string_view owner, std::string_view id, const StoredProgress& progress);
   void give_up_producer();
+  void forget_sent();
   void throw_if_broken();
   void send_held(Session& session);
   void send(Session& session, const std::vector<FlowFile>& files, std::size_t first);
@@ -91,12 +93,15 @@ class KafkaSink final : public Processor {
   bool refused_before_commit(const Session& session) const;
   bool await_reports();
   bool begins_again();
+  bool abort();
   void send_anew(Session& session);
   bool send_refused(Session& session);
   void give_up_if_late(Session& session);
   void conclude(Session& session, std::size_t count);
   void conclude(Session& session, FlowFile file, const Held& held);
   void hold_taken(Session& session);
+
+  static constexpr std::uint64_t kProgressTag = ~0ULL;  ///< of messages that are progress, and no FlowFile's
 
   const SinkSettings settings_;
   Context context_;
@@ -120,10 +125,10 @@ class KafkaSink final : public Processor {
   std::optional<std::int64_t> give_up_at_;  ///< the transaction waits for what it refused; flow's clock
   bool committing_ = false;                 ///< a commit has begun, and its outcome is not known
 
-  TimestampBounds times_;          ///< of the topics that refused one
+  TopicBounds bounds_;             ///< of the topics that refused a message
   std::string broken_;             ///< why this producer has to be given up
   std::string fatal_;              ///< why nothing will go until the flow is changed
-  bool refused_one_ = false;       ///< for that alone
+  bool begin_again_ = false;       ///< exactly once: for what was refused alone, and the brokers are well
   bool one_by_one_ = false;        ///< a batch was refused: find out which message it is
   bool sends_one_by_one_ = false;  ///< this producer does
 
