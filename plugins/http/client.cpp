@@ -376,19 +376,20 @@ class Client::Multi {
   /// True: `t` is to be sent again, to where it was redirected.
   bool redirect(Transfer& t) const {
     const auto to = resolve(*t.url, *t.response.header("location"));
-    const auto refuse = [&t](const std::string& why) {
-      fail(t, Response::Outcome::redirect,
-           "the redirect (" + std::to_string(t.response.status) + ") is not followed: " + why);
+    const auto end = [&t](Response::Outcome outcome, const std::string& why) {
+      fail(t, outcome, "the redirect (" + std::to_string(t.response.status) + ") is not followed: " + why);
       return false;
     };
-    if (!to) return refuse("it leads to no http or https address");
+    const auto refuse = [&end](const std::string& why) { return end(Response::Outcome::redirect, why); };
+    const auto lose = [&end](const std::string& why) { return end(Response::Outcome::astray, why); };
+    if (!to) return lose("it leads to no http or https address");
     auto why = leaves(*t.url, *to, options_.allowed_hosts);
     // From another host it may lead back.
     const bool safe = t.url->scheme == "http" || to->scheme == "https";
     if (!why.empty() && safe) why = leaves(*t.home, *to, options_.allowed_hosts);
     if (!why.empty()) return refuse(why);
     if (++t.redirects > options_.max_redirects)
-      return refuse("it is the one after " + std::to_string(options_.max_redirects) + " others (max_redirects)");
+      return lose("it is the one after " + std::to_string(options_.max_redirects) + " others (max_redirects)");
     const bool reads = t.request.method == "GET" || t.request.method == "HEAD";
     // What clients make of a 301, 302 or 303 is a GET: the body would be lost, and nobody told.
     if (!reads && t.response.status < 307)

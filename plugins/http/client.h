@@ -33,6 +33,7 @@ struct Response {
     unreachable,  ///< nobody answered, or not to the end: worth another try
     too_large,    ///< more than max_body
     redirect,     ///< to where it may not go
+    astray,       ///< redirected once too often, or to no address: the server's fault, for this address alone
     unusable,     ///< it can never work as it is configured
   };
   Outcome outcome = Outcome::answered;

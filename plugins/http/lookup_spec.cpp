@@ -15,7 +15,8 @@ Spec<LookupSettings> make_spec() {
       "A server that cannot be reached, 408, 425, 429 and 5xx are asked again, at most `attempts` times; then "
       "`on_failure` decides. 404, 410 and 204 mean that there is no such thing, and that is remembered as any answer. "
       "401, and a redirect to a host that is not allowed, stop the processor. Any other answer, one that is no JSON or "
-      "larger than `max_body` fails its records, unless `on_failure` is `set_null`, or `stale` and there is an older "
+      "larger than `max_body`, and redirects without end fail its records, unless `on_failure` is `set_null`, or "
+      "`stale` and there is an older "
       "value.");
   spec.example(
       "url: https://api.example.com/weather?station=$(station)\n"

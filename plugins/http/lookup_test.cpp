@@ -256,6 +256,26 @@ TEST_CASE("Wrong credentials and redirects that lead away stop it, and the data 
   CHECK(other.calls().empty());
 }
 
+TEST_CASE("Redirects without end, or to no address, fail the lookup of their records alone") {
+  TestServer server([](const Call& call) {
+    if (call.target == "/loop") return Reply{302, "", {{"Location", "/loop"}}};
+    if (call.target == "/file") return Reply{302, "", {{"Location", "file:///etc/passwd"}}};
+    return echo(call);
+  });
+  const std::string records = "{\"id\":\"loop\"}\n{\"id\":\"a\"}\n{\"id\":\"file\"}\n";
+  auto strict = lookup(server.url("/$(id)"), "fields: {p: /path}");
+  CHECK(enrich(strict, records) == "{\"id\":\"a\",\"lookup\":{\"p\":\"/a\"}}\n");
+  const auto failed = strict.take("failure");
+  REQUIRE(failed.size() == 2);
+  CHECK(failed[0].content == "{\"id\":\"loop\"}\n");
+  CHECK(has(failed[0].attributes.at("error.message"), "after 5 others (max_redirects)"));
+  CHECK(has(failed[1].attributes.at("error.message"), "no http or https address"));
+  auto lenient = lookup(server.url("/$(id)"), "fields: {p: /path}\non_failure: set_null");
+  CHECK(enrich(lenient, records) ==
+        "{\"id\":\"loop\",\"lookup\":null}\n{\"id\":\"a\",\"lookup\":{\"p\":\"/a\"}}\n"
+        "{\"id\":\"file\",\"lookup\":null}\n");
+}
+
 TEST_CASE("Settings that cannot work are refused at the start") {
   CHECK_THROWS_WITH(lookup("http://$(host)/x"), doctest::Contains("data must not choose the host"));
   CHECK_THROWS_WITH(lookup("http://localhost/$(id)", "fields: {a: b}"), doctest::Contains("begins with /"));

@@ -178,7 +178,7 @@ void HttpSink::judge(Session& session, Delivery& delivery, const Response& respo
         response.url + " answers " + response.describe() + " (attempt " + std::to_string(delivery.attempts) + ")";
   } else {
     const auto what = answered ? response.url + " answers " + response.describe() : response.error;
-    if (!answered || response.status == 401) {
+    if (response.status == 401 || (!answered && response.outcome != Response::Outcome::astray)) {
       fatal_ = what + (answered ? "; check auth and headers" : "");
       delivery.state = Delivery::State::waiting;
       return;

@@ -297,6 +297,19 @@ TEST_CASE("Wrong credentials and redirects that lead away stop it, and the data 
   CHECK(server.calls().back().body == "kept");
 }
 
+TEST_CASE("Redirects without end refuse what was sent there, and nothing else") {
+  TestServer server(
+      [](const Call& call) { return call.target == "/loop" ? Reply{307, "", {{"Location", "/loop"}}} : Reply{}; });
+  auto runner = sink(server.url("/$(target)"), "send: records");
+  runner.push("{\"target\":\"loop\"}\n{\"target\":\"ok\"}\n");
+  REQUIRE(drain(runner));
+  CHECK(server.calls().back().target == "/ok");
+  const auto failed = runner.take("failure");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].content == "{\"target\":\"loop\"}\n");
+  CHECK(has(failed[0].attributes.at("error.message"), "after 5 others (max_redirects)"));
+}
+
 TEST_CASE("What is too large is refused before it is sent; batches stay below") {
   TestServer server([](const Call&) { return Reply{}; });
   auto runner = sink(server.url(), "max_body: 1KiB");
