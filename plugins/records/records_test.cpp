@@ -135,6 +135,22 @@ TEST_CASE("Select makes records, drops those without a row, and keeps failures a
   CHECK(runner.dropped().size() == 1);
 }
 
+TEST_CASE("What WHERE leaves out is left out, also if all else of a FlowFile passes unchanged, or fails") {
+  Runner runner(type("Select"), "select: SELECT * FROM record WHERE v > 1\n");
+  runner.push("{\"v\":1}\n{\"v\":2}\n");
+  runner.push("[{\"v\":3},{\"v\":0},{\"v\":4}]");
+  runner.push("{\"v\":5} {\"v\":-1}\n");
+  runner.push("[{\"v\":6} , {\"v\":7}]\n");
+  runner.run();
+  CHECK(contents(runner, "success") ==
+        Contents{"{\"v\":2}\n", "[{\"v\":3},{\"v\":4}]", "{\"v\":5}\n", "[{\"v\":6} , {\"v\":7}]\n"});
+  Runner failing(type("Select"), "select: SELECT json(v) AS j FROM record WHERE v <> 'x'\n");
+  failing.push("{\"v\":\"x\"}\n{\"v\":\"broken\"}\n");
+  failing.run();
+  CHECK(contents(failing, "success").empty());
+  CHECK(contents(failing, "failure") == Contents{"{\"v\":\"broken\"}\n"});
+}
+
 TEST_CASE("Select per FlowFile aggregates its records") {
   Runner runner(type("Select"), "select: SELECT k, sum(v) AS s FROM record GROUP BY k ORDER BY k\nper: flowfile\n");
   runner.push("{\"k\":\"b\",\"v\":1}\n{\"k\":\"a\",\"v\":2}\nx\n{\"k\":\"b\",\"v\":3}\n");

@@ -22,7 +22,8 @@
 
 namespace weir {
 
-/// Takes the records of one input after another. An input whose records all go one way, unchanged, goes there itself;
+/// Takes the records of one input after another; those that a statement leaves out (WHERE) end here. An input whose
+/// records all go one way, unchanged, goes there itself;
 /// otherwise each relationship gets a FlowFile with its records, in their order and in the form of the input. Records
 /// are rejected with their own bytes; those of one input with the same message share a FlowFile.
 class RecordSplit {
@@ -38,6 +39,8 @@ class RecordSplit {
   /// The record that the next call speaks of. Ends the inputs before its own.
   void begin(const Row& row) {
     if (row.input != input_ || !begun_) begin_input(row);
+    left_out_ |= row.record > next_;
+    next_ = std::uint64_t{row.record} + 1;
     json_ = view(row.json);
     ++records_;
   }
@@ -76,6 +79,8 @@ class RecordSplit {
     begun_ = true;
     content_ = batch_[row.input].content();
     form_ = row.form;
+    next_ = 0;
+    left_out_ = false;
   }
 
   /// Ends those before `next`.
@@ -102,12 +107,19 @@ class RecordSplit {
     return parts_.emplace_back(relationship, Records()).second;
   }
 
-  /// Rows are valid only in their call, but usually lie in the content, which stays.
-  std::string_view stable(std::string_view json) {
+  bool in_content(std::string_view json) const {
     const std::less_equal<> at;
-    if (at(content_.data(), json.data()) && at(json.data() + json.size(), content_.data() + content_.size()))
-      return json;
-    return copy(json);
+    return at(content_.data(), json.data()) && at(json.data() + json.size(), content_.data() + content_.size());
+  }
+
+  /// Rows are valid only in their call, but usually lie in the content, which stays.
+  std::string_view stable(std::string_view json) { return in_content(json) ? json : copy(json); }
+
+  /// Whether every record of the input was one of ours. Behind the last no other may follow.
+  bool complete() const {
+    if (left_out_ || !in_content(json_)) return false;
+    const auto end = static_cast<std::size_t>(json_.data() + json_.size() - content_.data());
+    return content_.find_first_not_of(" \t\r\n]", end) == std::string_view::npos;
   }
 
   std::string_view copy(std::string_view text) {
@@ -132,9 +144,9 @@ class RecordSplit {
   }
 
   void send(FlowFile input) {
-    if (!changed_ && parts_.size() == 1 && parts_[0].second.size() == records_)
+    if (!changed_ && parts_.size() == 1 && parts_[0].second.size() == records_ && complete())
       return session_.transfer(input, parts_[0].first);
-    if (rejected_ == records_ && rejects_.size() == 1) return session_.reject(input, rejects_[0].first);
+    if (rejected_ == records_ && rejects_.size() == 1 && complete()) return session_.reject(input, rejects_[0].first);
     for (const auto& [relationship, records] : parts_)
       session_.transfer(session_.routed(relationship) ? write(input, records) : count(input, records), relationship);
     for (auto& [message, records] : rejects_) {
@@ -155,6 +167,8 @@ class RecordSplit {
   std::vector<std::pair<std::uint32_t, Records>> parts_;  ///< by relationship
   std::vector<std::pair<std::string, Records>> rejects_;  ///< by message
   std::pmr::monotonic_buffer_resource texts_{64 * 1024};  ///< what is not in the content
+  std::uint64_t next_ = 0;                                ///< the record that should come, if none is left out
+  bool left_out_ = false;
   std::size_t records_ = 0;
   std::size_t rejected_ = 0;
   std::size_t unnamed_ = 0;
