@@ -254,6 +254,25 @@ class Imports:
             rows = self.query(f"SELECT import_date FROM silver_{table} WHERE import_date = '{DAYS[0]}'")
             self.assertEqual(rows, [], table)
 
+    def test_text_that_no_table_can_hold_is_in_sanitation_and_not_lost(self):
+        path = self.incoming / DAYS[0] / "customers.json"
+        path.parent.mkdir(parents=True)
+        sound = {"customer_id": 3, "name": "Ann", "products": [], "transactions": []}
+        named = {**sound, "customer_id": 1, "name": "A\0nn"}
+        has_product = {**sound, "customer_id": 2, "products": [{"product_id": "p\0", "name": "Saw", "unit_price": 1}]}
+        path.write_text(json.dumps([named, has_product, sound]))
+        (path.parent / "broken.json").write_bytes(b'[{"customer_id": \0]')
+        self.imports()
+        self.assertFalse((self.lake / "lost").exists())
+        self.assertEqual([row["customer_id"] for row in self.csv("bronze", "customers", DAYS[0])], ["3"])
+        self.assertEqual([int(c) for (c,) in self.query("SELECT customer_id FROM silver_customers")], [3])
+        rows = self.query("SELECT id, field, record FROM sanitation WHERE entity = 'customer' ORDER BY id")
+        self.assertEqual([(i, field) for i, field, _ in rows], [("1", "name"), ("2", "products")])
+        for customer, (_, _, record) in zip((named, has_product), rows):
+            self.assertEqual({k: v for k, v in json.loads(record).items() if v is not None}, customer)
+        ((record,),) = self.query("SELECT record FROM sanitation WHERE entity = 'file'")
+        self.assertIn("\\u0000", record)
+
     def correct(self, path, customers):
         path.write_text("[" + ",\n".join(map(json.dumps, customers)) + "]\n")
         self.imports()
