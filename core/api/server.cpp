@@ -12,6 +12,7 @@
 #include <boost/beast/http.hpp>
 #include <deque>
 #include <exception>
+#include <map>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -47,6 +48,9 @@ constexpr std::string_view kSpeakTls =
 constexpr std::size_t kMostDrained = 1 << 20;
 constexpr auto kLongestDrain = std::chrono::seconds(1);
 
+/// A client that takes its answer is left alone for so long, however many others want its place.
+constexpr auto kTakesAnswer = std::chrono::seconds(1);
+
 /// Pages that take time do so here: few, so that what they do to the disk leaves most of it to the flows.
 constexpr std::size_t kSlowThreads = 2;
 
@@ -54,6 +58,9 @@ constexpr std::size_t kSlowThreads = 2;
 constexpr std::string_view kContentPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 class Connection;
+
+/// Connections that wait for their client, in the order in which they began to.
+using Waiting = std::map<std::uint64_t, Connection*>;
 
 struct Common {
   asio::io_context* context = nullptr;
@@ -65,6 +72,13 @@ struct Common {
   // The server's thread only.
   std::size_t connections = 0;      ///< open
   std::set<Connection*> streaming;  ///< those with a stream, which has a subscription somewhere
+  Waiting reading;                  ///< for a request
+  Waiting taking;                   ///< that their answer is taken
+  std::uint64_t turns = 0;          ///< numbers in the two that were given
+
+  /// Hangs up on who has kept its place for the longest and has not said what it wants, or, if there is none, does not
+  /// take its answer. False: there is nobody.
+  bool make_room() const;
 };
 
 Response answer_error(const beast::error_code& error) {
@@ -109,6 +123,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (common_.tls) stream_.encrypt(common_.tls->accept());
   }
   ~Connection() {
+    leave();
     common_.streaming.erase(this);
     --common_.connections;
   }
@@ -120,9 +135,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(common_.options.max_header);
     parser_->body_limit(common_.options.max_body);
     stream_.tcp().expires_after(common_.options.timeout);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
+    wait_in(common_.reading);
+    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+      self->leave();
+      self->on_read(error);
+    });
   }
+
+  /// Since when it waits for its client.
+  std::chrono::steady_clock::time_point waits_since() const { return since_; }
 
   /// Of a stream: the next bytes, or its end.
   void push(std::shared_ptr<const std::string> bytes) {
@@ -136,12 +157,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void hang_up() {
     hung_up_ = true;
+    leave();
     subscription_.reset();
     common_.streaming.erase(this);
     stream_.tcp().close();
   }
 
  private:
+  void wait_in(Waiting& list) {
+    waits_in_ = &list;
+    turn_ = common_.turns++;
+    since_ = std::chrono::steady_clock::now();
+    list.emplace(turn_, this);
+  }
+  void leave() {
+    if (auto* list = std::exchange(waits_in_, nullptr)) list->erase(turn_);
+  }
+
   void on_read(const beast::error_code& error) {
     if (error == http::error::end_of_stream) return close();
     if (error && stream_.spoke_plainly()) return speak_plainly();
@@ -314,8 +346,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (head) reply_.body().clear();
     if (response.status != 304) reply_.content_length(size);  // of what a GET would bring
     stream_.tcp().expires_after(common_.options.timeout);
-    http::async_write(stream_, reply_,
-                      [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_written(error); });
+    wait_in(common_.taking);
+    http::async_write(stream_, reply_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+      self->leave();
+      self->on_written(error);
+    });
   }
 
   void on_written(const beast::error_code& error) {
@@ -354,6 +389,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<RequestParser> parser_;
   Reply reply_;
   std::array<char, 4096> unwanted_;
+  Waiting* waits_in_ = nullptr;  ///< null: its client has nothing to do
+  std::uint64_t turn_ = 0;       ///< its number there
+  std::chrono::steady_clock::time_point since_;
 
   // Of a stream.
   StreamHeader stream_header_;
@@ -366,6 +404,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool ending_ = false;
   bool hung_up_ = false;
 };
+
+bool Common::make_room() const {
+  if (!reading.empty()) {
+    reading.begin()->second->hang_up();
+    return true;
+  }
+  if (taking.empty()) return false;
+  auto& oldest = *taking.begin()->second;
+  if (std::chrono::steady_clock::now() < oldest.waits_since() + kTakesAnswer) return false;
+  oldest.hang_up();
+  return true;
+}
 
 bool StreamOutlet::send(std::shared_ptr<const std::string> bytes) {
   if (over_) return false;
@@ -467,7 +517,7 @@ class Server::Listener {
     acceptor_.async_accept([this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) return retry();
-      if (common_.connections >= common_.options.max_connections) {
+      if (common_.connections >= common_.options.max_connections && !common_.make_room()) {
         beast::error_code ignored;
         if (common_.tls) return accept();  // there is no word before the handshake
         socket.non_blocking(true, ignored);

@@ -3,7 +3,8 @@
 //
 // A client can hold a connection no longer than `timeout` without finishing a request (with TLS's handshake) or taking
 // its answer, sends at most `max_header` bytes of header and `max_body` of body, and shares `max_connections` with all
-// others. What breaks the protocol gets an answer that says so, and is hung up on.
+// others: when they are all in use, a new client gets the place of the one that has been silent or slow for the
+// longest. What breaks the protocol gets an answer that says so, and is hung up on.
 
 #include <chrono>
 #include <cstddef>

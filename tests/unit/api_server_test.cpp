@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <future>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -298,14 +299,15 @@ TEST_CASE("clients that dawdle are hung up on, whatever they dawdle over") {
 TEST_CASE("clients beyond the limit are told so at once, and served when others have left") {
   auto options = any_port();
   options.max_connections = 2;
+  options.timeout = kPatience;
   Server server(echo, options);
   {
     Client first(server);
     Client second(server);
-    first.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    second.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    first.read_until("GET /\n");
-    second.read_until("GET /\n");
+    first.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    second.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    first.read_until("HTTP/1.1 200");  // and no further
+    second.read_until("HTTP/1.1 200");
     Client third(server);
     const auto reply = third.read_all();
     CHECK(status_of(reply) == "HTTP/1.1 503 Service Unavailable");
@@ -315,6 +317,44 @@ TEST_CASE("clients beyond the limit are told so at once, and served when others 
   std::string reply;
   while (!reply.ends_with("GET /\n") && steady_clock::now() < until) reply = ask(server, "GET / HTTP/1.0\r\n\r\n");
   CHECK(reply.ends_with("GET /\n"));
+}
+
+TEST_CASE("clients that do not say what they want lose their places to those who do") {
+  Server server(echo, any_port());
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 300; ++i) {
+    slow.push_back(std::make_unique<Client>(server));
+    slow.back()->send("GET / HTTP/1.1\r\nX");
+  }
+  for (int round = 0; round < 5; ++round) {
+    for (const auto& client : slow) client->send("y");
+    const auto asked = steady_clock::now();
+    CHECK(ask(server, "GET / HTTP/1.0\r\n\r\n").ends_with("GET /\n"));
+    CHECK(steady_clock::now() - asked < milliseconds(1000));
+  }
+  CHECK(slow.front()->closed_within(kPatience));
+  // Who came last still has its place.
+  slow.back()->send(": z\r\nHost: localhost\r\n\r\n");
+  CHECK(slow.back()->read_until("GET /\n").ends_with("GET /\n"));
+}
+
+TEST_CASE("clients that do not take their answers lose their places after a moment, and no sooner") {
+  auto options = any_port();
+  options.max_connections = 2;
+  options.timeout = kPatience;
+  Server server(echo, options);
+  Client first(server);
+  first.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  first.read_until("HTTP/1.1 200");
+  Client second(server);
+  second.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  second.read_until("HTTP/1.1 200");
+  const auto begun = steady_clock::now();
+  std::string reply;
+  while (!reply.ends_with("GET /\n") && steady_clock::now() < begun + kPatience / 2)
+    reply = ask(server, "GET / HTTP/1.0\r\n\r\n");
+  CHECK(reply.ends_with("GET /\n"));
+  CHECK(first.read_all().size() < std::size_t{32} << 20);
 }
 
 TEST_CASE("stopping hangs up on everyone and frees the port") {
