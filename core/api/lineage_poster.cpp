@@ -9,6 +9,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdlib>
+#include <future>
 #include <stdexcept>
 #include <utility>
 
@@ -28,6 +29,7 @@ constexpr std::string_view kSecure = "https://";
 constexpr auto kFirstRetry = std::chrono::seconds(1);
 constexpr auto kLastRetry = std::chrono::seconds(60);
 constexpr auto kLastWord = std::chrono::seconds(2);  ///< an end waits for no more of what waits
+constexpr auto kLookUp = std::chrono::seconds(2);    ///< for addresses; the next try finds what came later
 
 struct Target {
   std::string host, port, path;
@@ -67,6 +69,23 @@ std::string environment(const char* name) {
 }
 
 }  // namespace
+
+/// The system's resolver knows no deadline: it is asked on a thread that nobody waits for.
+struct LineagePoster::LookUp {
+  std::future<asio::ip::tcp::resolver::results_type> addresses;
+
+  explicit LookUp(const Target& target) {
+    std::packaged_task<asio::ip::tcp::resolver::results_type()> task([host = target.host, port = target.port] {
+      asio::io_context context;
+      boost::system::error_code error;
+      auto found = asio::ip::tcp::resolver(context).resolve(host, port, error);
+      if (error) throw std::runtime_error(error.message());
+      return found;
+    });
+    addresses = task.get_future();
+    std::thread(std::move(task)).detach();
+  }
+};
 
 LineageOptions LineageOptions::from(const std::string& url) {
   LineageOptions options;
@@ -158,8 +177,12 @@ bool LineagePoster::send_waiting(std::chrono::milliseconds patience, std::chrono
   }
 }
 
-void LineagePoster::post(const std::string& body, std::chrono::milliseconds patience) const {
+void LineagePoster::post(const std::string& body, std::chrono::milliseconds patience) {
   const auto target = target_of(options_.url);
+  if (!look_up_) look_up_ = std::make_unique<LookUp>(target);
+  if (look_up_->addresses.wait_for(std::min<std::chrono::milliseconds>(patience, kLookUp)) != std::future_status::ready)
+    throw std::runtime_error("the address of " + target.host + " is not known yet");
+  const auto found = std::exchange(look_up_, nullptr)->addresses.get();
   asio::io_context context;
   ByteStream stream(context);
   boost::system::error_code error;
@@ -170,9 +193,6 @@ void LineagePoster::post(const std::string& body, std::chrono::milliseconds pati
     context.run();
     if (error) throw std::runtime_error(error.message());
   };
-  asio::ip::tcp::resolver resolver(context);
-  const auto found = resolver.resolve(target.host, target.port, error);
-  if (error) throw std::runtime_error(error.message());
   stream.tcp().expires_after(patience);
   run([&](auto done) { stream.tcp().async_connect(found, [done](auto e, const auto&) { done(e); }); });
   if (tls_) {

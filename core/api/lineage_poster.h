@@ -39,19 +39,22 @@ class LineagePoster {
   LineagePoster& operator=(const LineagePoster&) = delete;
 
  private:
+  struct LookUp;
   void loop();
   void tell(const std::string& type, const std::string& why);
   /// False: what waits has to wait on.
   bool send_waiting(std::chrono::milliseconds patience,
                     std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
-  void post(const std::string& body, std::chrono::milliseconds patience) const;
+  void post(const std::string& body, std::chrono::milliseconds patience);
 
   const engine::Engine& engine_;
   const Catalogue& catalogue_;
   const std::string version_;
   const LineageOptions options_;
   std::unique_ptr<tls::Client> tls_;  ///< null: plain HTTP
-  std::deque<std::string> waiting_;   ///< of the thread, and of the destructor when that has ended
+  /// The two are of the thread, and of the destructor when that has ended.
+  std::deque<std::string> waiting_;
+  std::unique_ptr<LookUp> look_up_;  ///< of the endpoint's addresses, while it is under way
   bool complained_ = false;
   std::mutex mutex_;
   std::condition_variable awake_;

@@ -282,6 +282,16 @@ class Running(Folder):
         self.stop()
         self.assertLessEqual(len(endpoint.headers) - before, 2)
 
+    def test_a_name_that_no_dns_answers_for_holds_no_end_up(self):
+        self.put(READINGS)
+        self.run_flow(OPENLINEAGE_INTERVAL="1", OPENLINEAGE_URL="http://lineage.hangs.example/",
+                      LD_PRELOAD=str(pathlib.Path(WEIR).parent / "tests/hanging_names.so"))
+        self.written(4)
+        eventually(lambda: "the address of lineage.hangs.example is not known yet" in self.log())
+        begun = time.monotonic()
+        self.stop()
+        self.assertLess(time.monotonic() - begun, 6)
+
     def test_an_endpoint_that_cannot_be_one_is_refused_at_once(self):
         for url in ("ftp://here/", "nonsense", "http:///x", "https://", "https://me@here/"):
             self.assertIn("OpenLineage", self.weir("run", "lake.yaml", "--listen", "127.0.0.1:0", "--openlineage", url,
