@@ -44,6 +44,7 @@ struct Column {
   std::string type = {};  ///< as the database calls it
   bool not_null = false;
   bool key = false;  ///< part of the primary key
+  bool operator==(const Column&) const = default;
 };
 
 /// A column of a table to be made.

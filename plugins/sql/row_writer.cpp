@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "identifiers.h"
 #include "server_connection.h"
 #include "weir/record.h"
 
@@ -142,6 +143,7 @@ RowWriter::RowWriter(TableSettings settings, Context context, Connection& connec
   } else {
     check_key();
   }
+  check_names();
   if (existing) {
     use(*existing);
     return;
@@ -182,6 +184,10 @@ void RowWriter::check_key() const {
   if (!settings_.version.empty()) check("version", settings_.version);
 }
 
+void RowWriter::check_names() const {
+  for (const auto& [name, sql] : settings_.columns) check_name(connection_.dialect(), "columns", name);
+}
+
 void RowWriter::use_statement() {
   const auto names = parameter_names(settings_.statement, connection_.dialect());
   std::vector<std::pair<std::string, std::string>> values;
@@ -200,7 +206,18 @@ void RowWriter::use_statement() {
   prepare_query(inserter_->reads());
 }
 
+bool RowWriter::altered() const {
+  return inserter_ && settings_.statement.empty() && connection_.describe(settings_.table) != existing_;
+}
+
+void RowWriter::read_columns() {
+  const auto existing = connection_.describe(settings_.table);
+  if (!existing) throw Misconfigured(place() + " is not there any more");
+  use(*existing);
+}
+
 void RowWriter::use(const std::vector<Column>& existing) {
+  existing_ = existing;
   if (settings_.columns.empty()) {
     own_columns_ = true;
     for (const auto& column : existing) settings_.columns.emplace_back(column.name, field_sql(column.name));
@@ -359,6 +376,7 @@ void RowWriter::take_fields(Session& session, FlowFile file) {
     new_columns_.push_back({name});
     guessed_.push_back({name, {}});
   }
+  check_names();
   prepare_query({});
 }
 

@@ -54,6 +54,11 @@ class RowWriter {
   void follow(Session& session, FlowFile file, std::uint32_t number, std::vector<Refusal>& refused);
   void finish_followers(std::vector<Refusal>& refused);
   /// @}
+  /// Whether the table is another than it was when its columns were last read.
+  bool altered() const;
+  /// Reads its columns again, where nothing is added that is not written. Throws Misconfigured where it does not suit
+  /// any more.
+  void read_columns();
   /// What was deleted of partitions may be there again.
   void forget_partitions() { partitions_.forget(); }
 
@@ -62,6 +67,7 @@ class RowWriter {
   void make(std::vector<NewColumn> columns);
   void use_statement();
   void check_key() const;
+  void check_names() const;
   void take_fields(Session& session, FlowFile file);
   void prepare_query(const std::vector<As>& reads);
   void prepare_followers();
@@ -77,6 +83,7 @@ class RowWriter {
   TableSettings settings_;
   Context context_;
   Connection& connection_;
+  std::optional<std::vector<Column>> existing_;  ///< the table's, as they were last read
   bool own_columns_ = false;  ///< they follow the table or the first record: a field without a column is an error
   std::vector<NewColumn> new_columns_;  ///< of the table that is still to be made
   /// Those of them whose types follow the first batch, not a declaration, and which record of it chose.

@@ -528,6 +528,54 @@ ON_EVERY_SERVER("exactly once: a commit that is still being decided when its con
   CHECK(On::rows("SELECT id FROM t") == "a");
 }
 
+ON_EVERY_SERVER("a column that is altered while the sink runs takes what it takes now") {
+  if (!On::available()) return;
+  const bool postgresql = On::kDialect == Dialect::postgresql;
+  for (const std::string mode : {"", "mode: upsert\nkey: [id]\n"}) {
+    const std::string table = mode.empty() ? "altered_in" : "altered_up";
+    CAPTURE(table);
+    On::own("CREATE TABLE " + table + " (id INTEGER PRIMARY KEY, n BIGINT, s VARCHAR(20))");
+    auto runner = sink<On>("table: " + table + "\n" + mode, {.exactly_once = true, .name = table});
+    const auto alter = [&](const std::string& column, const std::string& type, const std::string& how) {
+      On::own("ALTER TABLE " + table +
+              (postgresql ? " ALTER " + column + " TYPE " + type + how : " MODIFY " + column + " " + type));
+    };
+    write(*runner, R"({"id":1,"n":1,"s":"1"})");
+    alter("n", "DOUBLE PRECISION", "");
+    runner->push(R"({"id":2,"n":2.5,"s":"2"})");  // which the column did not take before
+    until_durable(*runner);
+    alter("s", "INTEGER", " USING s::integer");
+    runner->push(R"({"id":3,"n":3,"s":"x"})");  // and this it did
+    runner->push(R"({"id":4,"n":4,"s":4})");
+    until_durable(*runner);
+    CHECK(On::rows("SELECT id, n, s FROM " + table + " ORDER BY id") == "1|1|1\n2|2.5|2\n4|4|4");
+    const auto failed = runner->take("failure");
+    REQUIRE(failed.size() == 1);
+    CHECK(failed[0].content == R"({"id":3,"n":3,"s":"x"})");
+    CHECK(failed[0].attributes.at("error.message") == "s: text where the column holds whole numbers");
+  }
+}
+
+ON_EVERY_SERVER("a name that is too long for the database is refused before it is cut") {
+  const bool postgresql = On::kDialect == Dialect::postgresql;
+  const auto address =
+      std::string("database: ") + (postgresql ? "postgresql" : "mariadb") + "://nobody@127.0.0.1:1/x\n";
+  const std::string longest(postgresql ? 63 : 64, 'a');
+  const auto refused = [&](const std::string& more) { return refusal<On>(address + more, {}); };
+  CHECK(refused("table: " + longest + "\n").starts_with("unavailable: "));  // nobody is there
+  CHECK(refused("table: s." + longest + "\n").starts_with("unavailable: "));
+  CHECK(refused("table: " + longest + "b\n").starts_with("table: '" + longest + "b'"));
+  CHECK(refused("table: t\ncolumns: {" + longest + "b: 1}\n").starts_with("columns: '" + longest + "b'"));
+  // Characters of more than one byte.
+  const std::string umlauts = "\xc3\xa4" + std::string(62, 'a');
+  CHECK(refused("table: " + umlauts + "\n").starts_with(postgresql ? "table: '" : "unavailable: "));
+  if (!On::available()) return;
+  // Of fields that only the records name.
+  auto runner = sink<On>("table: long_fields\n", {});
+  runner->push("{\"" + longest + "b\":1}");
+  CHECK_THROWS_WITH_AS(runner->run(), doctest::Contains((longest + "b").c_str()), Misconfigured);
+}
+
 TEST_CASE_TEMPLATE("TLS: the server's certificate is checked, unless the author says otherwise", Server,
                    testing::PostgresqlServer, testing::MariadbServer) {
   if (!Server::available()) return;

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 
+#include "identifiers.h"
+
 namespace weir::db {
 
 namespace {
+
+/// The table is another than it was: what was made of its columns does not hold.
+struct Altered {};
 
 constexpr int kMostTries = 3;  ///< of what the server took back, before the engine tries it again later
 
@@ -33,6 +38,19 @@ void check_table(const SqlSinkSettings& settings) {
     throw Misconfigured("partition needs `version`, the column that tells which delivery of it a row is from");
 }
 
+/// Names that are too long for the database.
+void check_names(const SqlSinkSettings& settings, Address::Kind kind) {
+  const auto dialect = kind == Address::Kind::postgresql ? Dialect::postgresql
+                       : kind == Address::Kind::mariadb  ? Dialect::mariadb
+                                                         : Dialect::sqlite;
+  if (settings.mode == "statement") return;
+  check_table_name(dialect, "table", settings.table);
+  for (const auto& name : settings.key) check_name(dialect, "key", name);
+  for (const auto& name : settings.partition) check_name(dialect, "partition", name);
+  check_name(dialect, "version", settings.version);
+  for (const auto& [name, sql] : settings.columns) check_name(dialect, "columns", name);
+}
+
 }  // namespace
 
 Address address_of(const SqlSinkSettings& settings) {
@@ -49,6 +67,7 @@ SqlSink::SqlSink(SqlSinkSettings settings)
       login_{settings_.password, settings_.tls, settings_.timeout} {
   check(address_, login_);
   check_table(settings_);
+  check_names(settings_, address_.kind);
 }
 
 void SqlSink::start(Context& context) {
@@ -108,11 +127,26 @@ bool SqlSink::lost() const {
 template <class Work>
 void SqlSink::as_a_whole(Work&& work) {
   const auto before = progress_;
-  try {
-    connection_->as_a_whole(work);
-  } catch (...) {
+  const auto take_back = [&] {
     progress_ = before;
     rows_->clear();
+  };
+  const auto learn = [&] {
+    rows_->read_columns();
+    throw TakenBack(connection_->url() + ": the table " + settings_.table +
+                    " has been altered; what is under way is written again");
+  };
+  try {
+    connection_->as_a_whole(work);
+  } catch (const Altered&) {
+    take_back();
+    learn();
+  } catch (const Misconfigured&) {  // such as a statement that does not suit a column's new type
+    take_back();
+    if (rows_->altered()) learn();
+    throw;
+  } catch (...) {
+    take_back();
     throw;
   }
 }
@@ -141,6 +175,8 @@ std::vector<SqlSink::Written> SqlSink::write(Session& session, const std::vector
     }
     rows_->finish_followers(refused);
   }
+  // Whoever alters the table says nothing to us: where something is refused, it may have been for what is no more.
+  if (!refused.empty() && rows_->altered()) throw Altered{};
   rows_metric_.add(static_cast<double>(rows - (refused.size() - by_writer)));
   for (auto& refusal : refused) all[refusal.file].rejected.push_back({refusal.record, std::move(refusal.message)});
   for (auto& written : all)
