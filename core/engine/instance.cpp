@@ -116,6 +116,8 @@ void* Instance::interface(const char* name) {
     return emitted_.get();
   }
   if (std::string_view(name) == abi::kLaneInterface) return static_cast<abi::Lane*>(engine_.options().lane.get());
+  if (std::string_view(name) == abi::kLaneHoldsInterface)
+    return static_cast<abi::LaneHolds*>(engine_.options().lane.get());
   if (std::string_view(name) == abi::kLanesInterface)
     return flow_definition().is_member && engine_.options().lanes ? engine_.options().lanes(flow_name_) : nullptr;
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);

@@ -27,6 +27,9 @@ Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<voi
     sinks_before_[i].insert(i);
     for (const auto behind : flow::behind(flow, i)) sinks_before_[behind].insert(i);
   }
+  for (const auto& connection : flow.connections) {
+    if (!sinks_before_[connection.from].empty()) of_refusals_.insert(connection.id);
+  }
 }
 
 std::optional<std::int64_t> Lane::done_before(const flow::Connection& connection) const {
@@ -37,7 +40,8 @@ std::optional<std::int64_t> Lane::done_before(const flow::Connection& connection
   };
   auto has = claim_of(connection.to);
   for (const auto sink : sinks_before_[connection.from]) has = std::min(has, claim_of(sink));
-  has = std::max(go_on_, has);
+  const bool held = holders_.contains(processors_[connection.to]) && sinks_before_[connection.from].empty();
+  has = std::max(held ? windows_at_ : go_on_, has);
   return end_ <= has ? std::optional(has) : std::nullopt;
 }
 
@@ -48,7 +52,7 @@ bool Lane::claimed() const {
 
 void Lane::go_on(std::int64_t offset) {
   const Guard lock(mutex_);
-  go_on_ = begin_ = end_ = offset;
+  go_on_ = windows_at_ = begin_ = end_ = offset;
 }
 
 void Lane::restore(abi::Text processor, std::int64_t needed_from, abi::Text kept) {
@@ -60,7 +64,9 @@ void Lane::restore(abi::Text processor, std::int64_t needed_from, abi::Text kept
 std::int64_t Lane::stop_after(std::int64_t offset) const {
   const Guard lock(mutex_);
   auto stop = std::numeric_limits<std::int64_t>::max();
-  if (go_on_ > offset) stop = go_on_;
+  for (const auto place : {go_on_, windows_at_}) {
+    if (place > offset) stop = std::min(stop, place);
+  }
   for (const auto& [processor, claim] : claims_) {
     if (claim > offset) stop = std::min(stop, claim);
   }
@@ -71,17 +77,22 @@ void Lane::round(std::int64_t begin, std::int64_t end) {
   const Guard lock(mutex_);
   begin_ = begin;
   end_ = end;
+  kept_at_begin_ = kept_;
 }
 
 std::int64_t Lane::needed_from(std::int64_t offset) const {
   const Guard lock(mutex_);
-  for (const auto& [processor, kept] : kept_) offset = std::min(offset, kept.needed_from);
+  const auto* held = first_held();
+  if (held != nullptr) offset = std::min(offset, held->from);
+  for (const auto& [processor, kept] : held != nullptr ? held->kept : kept_)
+    offset = std::min(offset, kept.needed_from);
   return offset;
 }
 
 void Lane::visit_kept(abi::StateVisitor* visitor) const {
   const Guard lock(mutex_);
-  for (const auto& [processor, kept] : kept_) {
+  const auto* held = first_held();
+  for (const auto& [processor, kept] : held != nullptr ? held->kept : kept_) {
     if (!visitor->entry(to_text(processor), to_text(kept.value))) return;
   }
 }
@@ -98,7 +109,7 @@ std::int64_t Lane::end() const {
 
 bool Lane::rebuilding() const {
   const Guard lock(mutex_);
-  return end_ <= go_on_;
+  return end_ <= windows_at_;
 }
 
 void Lane::keep(abi::Text processor, std::int64_t needed_from, abi::Text value) {
@@ -124,6 +135,55 @@ void Lane::lost(abi::Text why) {
     lost.swap(lost_);
   }
   if (lost) lost(std::string(view(why)));
+}
+
+void Lane::windows_at(std::int64_t offset) {
+  const Guard lock(mutex_);
+  windows_at_ = offset;
+}
+
+const Lane::Held* Lane::first_held() const {
+  const Held* first = nullptr;
+  for (const auto& [processor, held] : held_) {
+    if (first == nullptr || held.from < first->from) first = &held;
+  }
+  return first;
+}
+
+std::int64_t Lane::held_from(std::int64_t offset) {
+  const Guard lock(mutex_);
+  for (const auto& processor : std::exchange(released_, {})) held_.erase(processor);
+  const auto* held = first_held();
+  return held != nullptr ? std::min(offset, held->from) : offset;
+}
+
+void Lane::will_hold(abi::Text processor) {
+  const Guard lock(mutex_);
+  holders_.emplace(view(processor));
+}
+
+void Lane::hold(abi::Text processor, std::int64_t from) {
+  const Guard lock(mutex_);
+  if (const auto released = released_.find(view(processor)); released != released_.end()) released_.erase(released);
+  const auto held = held_.find(view(processor));
+  if (held != held_.end() && held->second.from == from) return;
+  held_.insert_or_assign(std::string(view(processor)), Held{from, kept_at_begin_});
+}
+
+void Lane::release(abi::Text processor) {
+  const Guard lock(mutex_);
+  if (!held_.contains(view(processor))) return;
+  released_.emplace(view(processor));
+  has_released_ = true;
+}
+
+bool Lane::take_released() {
+  const Guard lock(mutex_);
+  return std::exchange(has_released_, false);
+}
+
+bool Lane::comes_again(abi::Text connection) const {
+  return !of_refusals_.contains(view(connection));
 }
 
 // ------------------------------------------------------------------------------------------- the engine, in rounds
@@ -152,9 +212,10 @@ void Engine::end_round() {
   bool held = false;
   for (const auto& instance : instances_) held |= !instance->held.empty();
   if (held) return round_moves_ ? touch(true) : void();
+  const bool released = options_.lane->take_released();
   for (auto& instance : instances_) {
     if (!instance->is_source()) continue;
-    instance->poll_wanted |= std::exchange(round_begun_, false);
+    instance->poll_wanted |= std::exchange(round_begun_, false) || released;
     consider(*instance);
   }
 }

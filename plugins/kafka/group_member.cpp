@@ -271,14 +271,15 @@ void GroupMember::answer() {
     if (element.offset < 0) {
       std::int64_t offset = 0;
       if (!find_start(partition, offset)) continue;
-      start = LanePosition{.next = offset, .needed_from = offset, .kept = {}};
+      start = LanePosition{.next = offset, .held_from = offset, .needed_from = offset, .kept = {}};
     } else {
       start = LanePosition::read(
           element.offset, element.metadata == nullptr
                               ? std::string_view()
                               : std::string_view(static_cast<const char*>(element.metadata), element.metadata_size));
       if (!start) {
-        start = LanePosition{.next = element.offset, .needed_from = element.offset, .kept = {}};
+        start = LanePosition{
+            .next = element.offset, .held_from = element.offset, .needed_from = element.offset, .kept = {}};
         context().bulletin(Level::warning, to_string(partition) + ": the group's offset " +
                                                std::to_string(element.offset) +
                                                " was not set by a lane: reading goes on there, and windows begin anew");
@@ -288,6 +289,7 @@ void GroupMember::answer() {
     if (const auto lane = running_.find(partition); lane != running_.end()) {
       lane->second.start = start;
       lane->second.committed = element.offset;
+      if (element.offset >= 0) lane->second.stored = start;
       // A start that was found by time, or at the end, must not be found elsewhere by the next owner.
       if (element.offset < 0) lane->second.told = lane->second.done = start;
     }
@@ -324,7 +326,7 @@ PartitionList GroupMember::to_commit(const std::set<Partition>* only) const {
   PartitionList list(rd_kafka_topic_partition_list_new(4));
   const std::lock_guard lock(mutex_);
   for (const auto& [partition, lane] : running_) {
-    if (!lane.done || lane.done->next == lane.committed) continue;
+    if (!lane.done || lane.done == lane.stored) continue;
     if (only != nullptr ? !only->contains(partition) : !owned_.contains(partition)) continue;
     auto* element = rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number);
     element->offset = lane.done->next;
@@ -350,8 +352,12 @@ bool GroupMember::commit(const std::set<Partition>* only) {
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < list->cnt; ++i) {
     if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    if (const auto lane = running_.find(partition_of(list->elems[i])); lane != running_.end())
-      lane->second.committed = list->elems[i].offset;
+    const auto& element = list->elems[i];
+    const auto lane = running_.find(partition_of(element));
+    if (lane == running_.end()) continue;
+    lane->second.committed = element.offset;
+    lane->second.stored =
+        LanePosition::read(element.offset, {static_cast<const char*>(element.metadata), element.metadata_size});
   }
   return true;
 }

@@ -70,7 +70,8 @@ class GroupMember final : public Trouble {
     std::optional<LanePosition> told;  ///< by the lane
     std::optional<LanePosition> done;  ///< that, when it is durable
     std::int64_t committed = -1;
-    bool waits = false;  ///< it has heard that its partition is taken away, and stands still
+    std::optional<LanePosition> stored;  ///< what the group has of it; nothing: not that
+    bool waits = false;                  ///< it has heard that its partition is taken away, and stands still
     bool stands() const { return waits && told == done; }
   };
 

@@ -3,6 +3,7 @@
 // of that commit, what somebody who goes on there needs to build the windows anew.
 //
 //   weir1 NEEDED_FROM [PROCESSOR=KEPT]…
+//   weir2 NEEDED_FROM HELD_FROM [PROCESSOR=KEPT]…      where sinks hold something of before the offset
 //
 // It is read by Weirs of other versions too: one that does not know the first word goes on at the offset, without
 // windows.
@@ -16,8 +17,9 @@ namespace weir::kafka {
 
 struct LanePosition {
   std::int64_t next = 0;         ///< the first offset that is not done
-  std::int64_t needed_from = 0;  ///< the first whose message a window that is open there needs; `next`: none does
-  std::map<std::string, std::string> kept;  ///< by processor
+  std::int64_t held_from = 0;    ///< the first that a sink still holds something of; `next`: none does
+  std::int64_t needed_from = 0;  ///< the first whose message a window needs that is open at held_from; else held_from
+  std::map<std::string, std::string> kept;  ///< at held_from, by processor
 
   std::string metadata() const;
   /// Nothing if it is not ours: somebody else has set the offset.

@@ -49,6 +49,7 @@ bool LaneSource::open(Session& session) {
   for (const auto& [processor, kept] : start_->kept)
     lane_->restore(to_text(processor), start_->needed_from, to_text(kept));
   lane_->go_on(start_->next);
+  if (auto* holds = lane_.holds()) holds->windows_at(start_->held_from);
   done_ = end_ = start_->needed_from;
   Configuration configuration(settings_.connection, *this);
   configuration.set("group.id", settings_.group);  // which it does not join
@@ -72,7 +73,7 @@ bool LaneSource::open(Session& session) {
   read_from(start_->needed_from);
   context().log(Level::info, to_string(partition_) + ": goes on at " + std::to_string(start_->next) +
                                  (start_->needed_from < start_->next
-                                      ? ", with windows from " + std::to_string(start_->needed_from) + " on"
+                                      ? ", with what is open from " + std::to_string(start_->needed_from) + " on"
                                       : ""));
   return true;
 }
@@ -93,7 +94,7 @@ void LaneSource::check_claims() {
                       ", and the partition ends at " + std::to_string(high) +
                       ": the topic was made anew. Give the flow another name, or delete what its sinks have stored of "
                       "the lane " +
-                      lane_.id() + " (weir_lanes in databases, the progress topic in Kafka)");
+                      lane_.id() + " (weir_lanes in databases, the progress topic in Kafka, progress_prefix in S3)");
 }
 
 void LaneSource::read_from(std::int64_t offset) {
@@ -114,13 +115,17 @@ void LaneSource::poll(Session& session) {
   }
   emitted_.clear();
   done_ = end_;
-  // While it reads again what the windows need, the group is further than it.
+  // While it reads again what windows and sinks have open, the group is further than it.
   const bool again = done_ < start_->next;
   bool goes_on = false;
   if (again) {
     goes_on = member_->done(partition_, std::nullopt);
   } else {
-    LanePosition position{.next = done_, .needed_from = lane_->needed_from(done_), .kept = {}};
+    auto* holds = lane_.holds();
+    LanePosition position{.next = done_,
+                          .held_from = holds != nullptr ? holds->held_from(done_) : done_,
+                          .needed_from = lane_->needed_from(done_),
+                          .kept = {}};
     struct Visitor final : abi::StateVisitor {
       std::map<std::string, std::string>& kept;
       explicit Visitor(std::map<std::string, std::string>& to) : kept(to) {}
@@ -219,11 +224,12 @@ void LaneSource::out_of_range() {
       error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw Unavailable(to_string(partition_) + ": asking where it begins: " + rd_kafka_err2str(error));
   const auto next = waiting_.empty() ? done_ : waiting_.back()->offset + 1;
-  context().bulletin(Level::error, to_string(partition_) + ": offset " + std::to_string(next) +
-                                       " is not there; it has " + std::to_string(low) + " to " + std::to_string(high) +
-                                       (next < start_->next ? ". Windows that are open lack what was deleted before it"
-                                                            : ". What lay between is lost to this flow") +
-                                       ". Reading goes on at " + std::to_string(low));
+  context().bulletin(Level::error,
+                     to_string(partition_) + ": offset " + std::to_string(next) + " is not there; it has " +
+                         std::to_string(low) + " to " + std::to_string(high) +
+                         (next < start_->next ? ". Windows and objects that are open lack what was deleted before it"
+                                              : ". What lay between is lost to this flow") +
+                         ". Reading goes on at " + std::to_string(low));
   waiting_.clear();
   done_ = end_ = low;
   if (low > start_->next || high < start_->next) {

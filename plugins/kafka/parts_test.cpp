@@ -22,12 +22,17 @@ TEST_CASE("reading goes on at the larger of our own position and the group's, un
 }
 
 TEST_CASE("what the group keeps of a lane survives as its metadata, and what others have set is none of it") {
-  const LanePosition position{.next = 90, .needed_from = 17, .kept = {{"mean", "1700000000"}, {"total", "-5"}}};
+  const LanePosition position{
+      .next = 90, .held_from = 90, .needed_from = 17, .kept = {{"mean", "1700000000"}, {"total", "-5"}}};
   CHECK(position.metadata() == "weir1 17 mean=1700000000 total=-5");
   CHECK(LanePosition::read(90, position.metadata()) == position);
-  const LanePosition no_windows{.next = 90, .needed_from = 90, .kept = {}};
+  const LanePosition no_windows{.next = 90, .held_from = 90, .needed_from = 90, .kept = {}};
   CHECK(LanePosition::read(90, no_windows.metadata()) == no_windows);
-  for (const char* other : {"", "weir2 17", "weir1 ", "weir1 x", "weir1 -1", "weir1 91", "weir1 17 mean", "set by me"})
+  const LanePosition held{.next = 90, .held_from = 60, .needed_from = 17, .kept = {{"mean", "1700000000"}}};
+  CHECK(held.metadata() == "weir2 17 60 mean=1700000000");
+  CHECK(LanePosition::read(90, held.metadata()) == held);
+  for (const char* other : {"", "weir2 17", "weir2 17 16", "weir2 17 91", "weir2 17 x", "weir3 17", "weir1 ", "weir1 x",
+                            "weir1 -1", "weir1 91", "weir1 17 mean", "set by me"})
     CHECK(!LanePosition::read(90, other));
 }
 

@@ -93,6 +93,83 @@ TEST_CASE("what a window processor kept elsewhere holds until it says otherwise 
   CHECK(one.lane.needed_from(50) == 50);
 }
 
+TEST_CASE("what a sink holds for longer than a round comes again, with the windows as they were where it began") {
+  OneLane one;
+  const auto keep = [&](std::int64_t from, const std::string& value) {
+    one.lane.keep(to_text("plain"), from, to_text(value));
+  };
+  const auto kept = [&] {
+    struct First final : weir::abi::StateVisitor {
+      std::string value;
+      bool entry(weir::abi::Text, weir::abi::Text text) override {
+        value = view(text);
+        return false;
+      }
+    } first;
+    one.lane.visit_kept(&first);
+    return first.value;
+  };
+  one.lane.will_hold(to_text("topic"));
+  one.lane.will_hold(to_text("dead"));
+  keep(5, "at 10");
+  one.lane.round(10, 20);
+  keep(12, "at 20");
+  one.lane.hold(to_text("topic"), 10);
+  CHECK(one.lane.held_from(20) == 10);
+  CHECK(one.lane.needed_from(20) == 5);
+  CHECK(kept() == "at 10");
+  one.lane.round(20, 30);
+  keep(23, "at 30");
+  one.lane.hold(to_text("topic"), 10);  // still
+  one.lane.hold(to_text("dead"), 20);
+  CHECK(one.lane.held_from(30) == 10);
+  CHECK(!one.lane.take_released());
+  one.lane.release(to_text("topic"));
+  CHECK(one.lane.take_released());
+  CHECK(!one.lane.take_released());
+  CHECK(kept() == "at 10");  // while the source is at asking
+  CHECK(one.lane.held_from(30) == 20);
+  CHECK(one.lane.needed_from(30) == 12);
+  CHECK(kept() == "at 20");
+  one.lane.release(to_text("dead"));
+  CHECK(one.lane.held_from(30) == 30);
+  CHECK(one.lane.needed_from(30) == 23);
+  CHECK(kept() == "at 30");
+}
+
+TEST_CASE("a sink that holds what it gets has of what was done before only what it has claimed") {
+  OneLane one;
+  one.lane.will_hold(to_text("topic"));
+  one.lane.will_hold(to_text("dead"));
+  one.lane.claim(to_text("table"), 90);
+  one.lane.claim(to_text("topic"), 50);
+  one.lane.claim(to_text("dead"), 50);
+  one.lane.go_on(90);
+  one.lane.windows_at(40);
+  CHECK(one.lane.stop_after(20) == 40);
+  CHECK(one.lane.stop_after(40) == 50);
+  CHECK(one.lane.stop_after(50) == 90);
+  one.lane.round(20, 40);
+  CHECK(one.lane.rebuilding());
+  CHECK(one.silent("in", "topic"));
+  one.lane.round(40, 50);
+  CHECK(!one.lane.rebuilding());
+  CHECK(one.silent("in", "topic"));
+  one.lane.round(50, 90);
+  CHECK(!one.silent("in", "topic"));
+  CHECK(one.silent("in", "table"));
+  CHECK(one.silent("in", "plain"));
+  CHECK(one.silent("marked", "dead"));  // a refusal is never held beyond its round
+  CHECK(!one.silent("in", "dead"));
+}
+
+TEST_CASE("a sink knows what does not come again: what another refuses") {
+  OneLane one;
+  CHECK(one.lane.comes_again(to_text("share/in/success/dead")));
+  CHECK(!one.lane.comes_again(to_text("share/table/failure/marked")));
+  CHECK(!one.lane.comes_again(to_text("share/marked/success/dead")));
+}
+
 TEST_CASE("a lane is lost once, whoever finds out first") {
   OneLane one;
   one.lane.lost(to_text("claimed by another"));

@@ -56,6 +56,33 @@ class Lane {
   ~Lane() = default;
 };
 
+/// Context::interface("weir.lane_holds.1") is the same lane, for sinks whose work is larger than a round: an object is
+/// complete after many. Such a sink holds what it has of them outside its session; it is lost with the lane. So who
+/// goes on elsewhere begins where the first of it came in, with the windows as they were there, and from there on the
+/// sink gets all again, while those that had it get nothing. Null in a flow that does not scale out; thread-safe.
+inline constexpr const char* kLaneHoldsInterface = "weir.lane_holds.1";
+
+class LaneHolds {
+ public:
+  // The source.
+  virtual void windows_at(std::int64_t offset) = 0;  ///< what was restored holds here; go_on() may be further
+  /// The first offset that a sink holds something of; nothing is held: `offset`. What Lane::needed_from and visit_kept
+  /// say is of there, whatever is released until the next call.
+  virtual std::int64_t held_from(std::int64_t offset) = 0;
+
+  // Sinks that hold.
+  virtual void will_hold(Text processor) = 0;  ///< in start()
+  /// It holds what has come since then: begin() of the round in which the first of it came.
+  virtual void hold(Text processor, std::int64_t from) = 0;
+  virtual void release(Text processor) = 0;  ///< nothing any more
+  /// False: what comes by this connection is what another sink refuses. Once that one has the round it is not made
+  /// again, and so must not be held beyond it.
+  virtual bool comes_again(Text connection) const = 0;
+
+ protected:
+  ~LaneHolds() = default;
+};
+
 /// Context::interface("weir.lanes.1") is the host's side of the source that is the member of the group; null for all
 /// others. Thread-safe; returns at once.
 inline constexpr const char* kLanesInterface = "weir.lanes.1";
@@ -78,7 +105,9 @@ class Lane {
  public:
   Lane() = default;
   explicit Lane(const Context& context)
-      : lane_(static_cast<abi::Lane*>(context.raw()->interface(abi::kLaneInterface))), processor_(context.name()) {}
+      : lane_(static_cast<abi::Lane*>(context.raw()->interface(abi::kLaneInterface))),
+        holds_(static_cast<abi::LaneHolds*>(context.raw()->interface(abi::kLaneHoldsInterface))),
+        processor_(context.name()) {}
   explicit operator bool() const { return lane_ != nullptr; }
   abi::Lane* operator->() const { return lane_; }
 
@@ -98,8 +127,15 @@ class Lane {
   void claim(std::int64_t offset) const { lane_->claim(to_text(processor_), offset); }
   void lost(std::string_view why) const { lane_->lost(to_text(why)); }
 
+  /// For those who hold; null if this host has no such lanes.
+  abi::LaneHolds* holds() const { return holds_; }
+  void will_hold() const { holds_->will_hold(to_text(processor_)); }
+  void hold(std::int64_t from) const { holds_->hold(to_text(processor_), from); }
+  void release() const { holds_->release(to_text(processor_)); }
+
  private:
   abi::Lane* lane_ = nullptr;
+  abi::LaneHolds* holds_ = nullptr;
   std::string processor_;
 };
 

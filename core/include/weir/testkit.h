@@ -58,9 +58,10 @@ struct Options {
   std::uint32_t batch = 1000;                      ///< most inputs a step is given
   std::string name = "processor";
   std::string flow = "flow";
-  abi::Lane* lane = nullptr;  ///< that it is in
-  bool scheduled = false;     ///< the flow gives it a `schedule:`
-  std::string emits = {};     ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
+  abi::Lane* lane = nullptr;             ///< that it is in
+  abi::LaneHolds* lane_holds = nullptr;  ///< the same lane, if it holds more than a round
+  bool scheduled = false;                ///< the flow gives it a `schedule:`
+  std::string emits = {};  ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
 };
 
 /// A type of a plugin, by name. Throws std::runtime_error if it has none.

@@ -10,7 +10,7 @@
 
 namespace weir::testkit {
 
-class TestLane final : public abi::Lane {
+class TestLane final : public abi::Lane, public abi::LaneHolds {
  public:
   std::int64_t first = 0;                                        ///< of the round
   std::int64_t last = 0;                                         ///< its end
@@ -20,6 +20,8 @@ class TestLane final : public abi::Lane {
   std::string value;
   std::int64_t claimed_at = -1;  ///< what the sink's far side has; -1: not claimed
   std::string lost_because;
+  std::int64_t held = -1;  ///< from where on its sink holds something; -1: nothing
+  bool refusals = false;   ///< what comes is what another sink refuses
 
   abi::Text id() const override { return to_text("flow@topic/0"); }
   abi::Text flow() const override { return to_text("flow"); }
@@ -44,6 +46,12 @@ class TestLane final : public abi::Lane {
   }
   void claim(abi::Text, std::int64_t offset) override { claimed_at = offset; }
   void lost(abi::Text why) override { lost_because = view(why); }
+  void windows_at(std::int64_t offset) override { before = offset; }
+  std::int64_t held_from(std::int64_t offset) override { return held < 0 ? offset : std::min(offset, held); }
+  void will_hold(abi::Text) override {}
+  void hold(abi::Text, std::int64_t offset) override { held = offset; }
+  void release(abi::Text) override { held = -1; }
+  bool comes_again(abi::Text) const override { return !refusals; }
 };
 
 }  // namespace weir::testkit
