@@ -17,7 +17,7 @@ namespace {
 // Those that speak to their lane (weir/lane.h).
 constexpr std::string_view kSource = "KafkaSource";
 constexpr std::array<std::string_view, 2> kWindows{"WindowMean", "WindowAggregate"};
-constexpr std::array<std::string_view, 2> kExactSinks{"KafkaSink", "SqlSink"};
+constexpr std::array<std::string_view, 3> kExactSinks{"KafkaSink", "S3Sink", "SqlSink"};
 
 template <std::size_t N>
 bool is_one_of(std::string_view type, const std::array<std::string_view, N>& types) {
@@ -135,8 +135,8 @@ class ScaleOut {
                    fmt::format("'{}': {} keeps on its own machine how far it is, which is gone where a partition "
                                "moves",
                                name(i), type(i)),
-                   "SqlSink or KafkaSink with `delivery: exactly_once`; a flow of its own can write what they have to "
-                   "files");
+                   "S3Sink, SqlSink or KafkaSink with `delivery: exactly_once`: what a machine's disk has is gone with "
+                   "the machine. A flow of its own can write what they have to files");
     report_.warning(
         *draft_.processors[i].key,
         fmt::format("'{}' delivers at least once: where a partition moves, what its last owner had sent since "

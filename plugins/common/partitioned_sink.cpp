@@ -29,7 +29,7 @@ std::optional<Compression> compression_named(const std::string& name) {
   return std::nullopt;
 }
 
-OutputFile* Outputs::at_generation(const std::string& path, const std::string& generation, std::int64_t now) {
+OutputFile* Targets::at_generation(const std::string& path, const std::string& generation, std::int64_t now) {
   (void)generation;
   return &at(path, now);
 }
@@ -77,7 +77,7 @@ void PartitionedSink::guarded(Session& session, F&& work) {
     last_commit_ = session.now();
     for (std::uint32_t i = 0; i < held_; ++i) {
       const auto file = session.take_held(i);
-      write_again(session, file);
+      write(session, file, *outputs_, [](std::uint32_t, const std::string&) {});  // what was refused then, stands
       held_bytes_ += file.size();
     }
     again = held_;
@@ -113,7 +113,7 @@ void PartitionedSink::write_records(Session& session, Batch batch) {
     std::string objection;
     try {
       if (path_of(row, objection)) {
-        write_record(row, session.now());
+        write_record(row, *outputs_, session.now());
         written[row.input] = true;
         return;
       }
@@ -146,7 +146,7 @@ void PartitionedSink::write_records(Session& session, Batch batch) {
 void PartitionedSink::write_files(Session& session, Batch batch) {
   const auto write = [&](FlowFile file) {
     try {
-      write_file(file, session.now());
+      write_file(file, *outputs_, session.now());
       session.hold(file);
       ++held_;
       held_bytes_ += file.size();
@@ -169,20 +169,26 @@ void PartitionedSink::write_files(Session& session, Batch batch) {
   });
 }
 
-/// Of what was refused the first time, the outcome is known and stands.
-void PartitionedSink::write_again(Session& session, FlowFile held) {
-  if (!template_.computed) return write_file(held, session.now());
-  paths_.run(session, held, [&](const Row& row) {
+void PartitionedSink::write(Session& session, FlowFile file, Targets& to, const Refuse& refuse) {
+  if (!template_.computed) {
+    try {
+      write_file(file, to, session.now());
+    } catch (const Rejected& error) {
+      refuse(0, error.what());
+    }
+    return;
+  }
+  paths_.run(session, file, [&](const Row& row) {
     std::string objection;
     try {
-      if (!path_of(row, objection)) return;
+      if (!path_of(row, objection)) return refuse(row.record, std::move(objection));
       if (template_.per_record) {
-        write_record(row, session.now());
+        write_record(row, to, session.now());
       } else {
-        write_file(held, session.now());
+        write_file(file, to, session.now());
       }
-    } catch (const Rejected&) {
-      return;
+    } catch (const Rejected& error) {
+      refuse(row.record, error.what());
     }
   });
 }
@@ -221,21 +227,20 @@ bool PartitionedSink::path_of(const Row& row, std::string& objection) {
 }
 
 /// The output of the record at hand, with its header; null if the record's generation is over.
-OutputFile* PartitionedSink::output(std::int64_t now) {
-  auto* const output =
-      settings_.generation.empty() ? &outputs_->at(path_, now) : outputs_->at_generation(path_, generation_, now);
+OutputFile* PartitionedSink::output(Targets& to, std::int64_t now) {
+  auto* const output = settings_.generation.empty() ? &to.at(path_, now) : to.at_generation(path_, generation_, now);
   if (output != nullptr && !settings_.header.empty()) output->begin(header_);
   return output;
 }
 
-void PartitionedSink::write_record(const Row& row, std::int64_t now) {
-  auto* const to = output(now);
-  if (to == nullptr) return;
-  to->add_record(view(row.json), row.form == Form::lines);
-  if (settings_.rolls) outputs_->roll_if_full();
+void PartitionedSink::write_record(const Row& row, Targets& to, std::int64_t now) {
+  auto* const at = output(to, now);
+  if (at == nullptr) return;
+  at->add_record(view(row.json), row.form == Form::lines);
+  if (settings_.rolls) to.roll_if_full();
 }
 
-void PartitionedSink::write_file(FlowFile file, std::int64_t now) {
+void PartitionedSink::write_file(FlowFile file, Targets& to, std::int64_t now) {
   records_.clear();
   as_lines_ = false;
   if (settings_.output.layout != Layout::bytes) {
@@ -245,15 +250,15 @@ void PartitionedSink::write_file(FlowFile file, std::int64_t now) {
     if (as_lines_) append_records(records_, content, form);
   }
   if (settings_.each) {
-    auto& to = outputs_->separate(path_, now);
-    to.begin(header_);
-    write_content(file, to);
-    return outputs_->end_separate();
+    auto& at = to.separate(path_, now);
+    at.begin(header_);
+    write_content(file, at);
+    return to.end_separate();
   }
-  auto* const to = output(now);
-  if (to == nullptr) return;
-  write_content(file, *to);
-  if (settings_.rolls) outputs_->roll_if_full();
+  auto* const at = output(to, now);
+  if (at == nullptr) return;
+  write_content(file, *at);
+  if (settings_.rolls) to.roll_if_full();
 }
 
 void PartitionedSink::write_content(FlowFile file, OutputFile& output) {

@@ -3,6 +3,7 @@
 // files, S3Sink's objects.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,18 +17,10 @@
 
 namespace weir::file {
 
-/// What is open, one output for each rendered path, and what becomes of it. Used from one thread at a time. What throws
-/// leaves it of no use: recover() makes it whole again.
-class Outputs {
+/// Where the data of a path goes. Used from one thread at a time.
+class Targets {
  public:
-  virtual ~Outputs() = default;
-
-  /// Opens everything as the session's state has it, and takes back what it knows nothing of.
-  virtual void recover(Session& session) = 0;
-  /// Does what the epochs that are durable by now allow.
-  virtual void advance(Session& session) = 0;
-  /// When advance() has to be called again, whatever comes; none: when there is a step.
-  virtual std::optional<std::int64_t> next_advance(std::int64_t now) const = 0;
+  virtual ~Targets() = default;
 
   /// The output that records of this path go to now; valid until the next call of any function.
   virtual OutputFile& at(const std::string& path, std::int64_t now) = 0;
@@ -39,6 +32,18 @@ class Outputs {
   virtual void end_separate() = 0;
   /// Ends the output last returned by at(), if it is full.
   virtual void roll_if_full() = 0;
+};
+
+/// What is open, one output for each rendered path, and what becomes of it. What throws leaves it of no use: recover()
+/// makes it whole again.
+class Outputs : public Targets {
+ public:
+  /// Opens everything as the session's state has it, and takes back what it knows nothing of.
+  virtual void recover(Session& session) = 0;
+  /// Does what the epochs that are durable by now allow.
+  virtual void advance(Session& session) = 0;
+  /// When advance() has to be called again, whatever comes; none: when there is a step.
+  virtual std::optional<std::int64_t> next_advance(std::int64_t now) const = 0;
 
   /// Ends what is too old or idle.
   virtual void close_due(std::int64_t now) = 0;
@@ -84,9 +89,17 @@ class PartitionedSink : public Processor {
  protected:
   explicit PartitionedSink(PartitionedSettings settings);
 
+  /// Null for one that does not use step(), tick(), flush() and finish() from here.
   virtual std::unique_ptr<Outputs> open(Context& context) = 0;
   /// Why data cannot be given this path, or "". `fixed` is the length of the author's own text at its beginning.
   virtual std::string objection_to_path(std::string_view path, std::size_t fixed) const = 0;
+
+  /// Writes a FlowFile, which may be held. What cannot be written is told: which record, or the first if none can, and
+  /// why.
+  using Refuse = std::function<void(std::uint32_t record, std::string why)>;
+  void write(Session& session, FlowFile file, Targets& to, const Refuse& refuse);
+  /// Each record has a path of its own.
+  bool by_record() const { return template_.per_record; }
 
   /// Lets go of all outputs, in stop().
   void close() { outputs_.reset(); }
@@ -99,10 +112,9 @@ class PartitionedSink : public Processor {
   void guarded(Session& session, F&& work);
   void write_records(Session& session, Batch batch);
   void write_files(Session& session, Batch batch);
-  void write_again(Session& session, FlowFile held);
-  void write_record(const Row& row, std::int64_t now);
-  void write_file(FlowFile file, std::int64_t now);
-  OutputFile* output(std::int64_t now);
+  void write_record(const Row& row, Targets& to, std::int64_t now);
+  void write_file(FlowFile file, Targets& to, std::int64_t now);
+  OutputFile* output(Targets& to, std::int64_t now);
   void write_content(FlowFile file, OutputFile& output);
   bool path_of(const Row& row, std::string& objection);
   bool generation_of(const Row& row, std::string& objection);

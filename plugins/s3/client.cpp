@@ -287,6 +287,31 @@ Client::Put Client::put(const std::string& key, const Body& body, const ObjectOp
   fail(request, response);
 }
 
+std::optional<Client::Stored> Client::read(const std::string& key) {
+  Request request{"GET", key};
+  add_customer_key(request.headers);
+  auto response = send(request);
+  if (response.status == 200) return Stored{std::move(response.body), response.header("etag")};
+  if (response.status == 404 && refused(response).code != "NoSuchBucket") return std::nullopt;
+  fail(request, response);
+}
+
+std::optional<std::string> Client::replace(const std::string& key, const std::string& bytes,
+                                           const ObjectOptions& options, const std::string& etag) {
+  Request request{"PUT", key, {}, options.headers, {.bytes = bytes}};
+  add_checksums(request, options);
+  add_customer_key(request.headers);
+  if (etag.empty()) {
+    request.headers.emplace_back("If-None-Match", "*");
+  } else {
+    request.headers.emplace_back("If-Match", etag);
+  }
+  const auto response = send(request);
+  if (response.status == 200) return response.header("etag");
+  if (response.status == 412 || refused(response).code == "NoSuchKey") return std::nullopt;
+  fail(request, response);
+}
+
 std::string Client::begin_upload(const std::string& key, const ObjectOptions& options) {
   Request request{"POST", key, {{"uploads", ""}}, options.headers};
   if (options.checksum == Checksum::sha256) request.headers.emplace_back("x-amz-checksum-algorithm", "SHA256");
@@ -306,7 +331,7 @@ Client::Part Client::put_part(const std::string& key, const std::string& upload,
   add_customer_key(request.headers);
   const auto response = send(request);
   if (response.status == 404)  // it was aborted, by a rule of the bucket perhaps: begin anew
-    throw Unavailable("PUT " + uri(key) + ": the multipart upload is gone");
+    throw UploadGone("PUT " + uri(key) + ": the multipart upload is gone");
   if (response.status != 200) fail(request, response);
   part.etag = response.header("etag");
   return part;
@@ -331,7 +356,7 @@ Client::Put Client::end_upload(const std::string& key, const std::string& upload
   }
   if (only_new && response.status == 412) return Put::exists;
   if (only_new && response.status == 501) return Put::condition_unknown;
-  if (response.status == 404) throw Unavailable("POST " + uri(key) + ": the multipart upload is gone");
+  if (response.status == 404) throw UploadGone("POST " + uri(key) + ": the multipart upload is gone");
   fail(request, response);
 }
 

@@ -12,6 +12,7 @@
 
 #include "credentials.h"
 #include "http.h"
+#include "weir/errors.h"
 #include "weir/spec.h"
 
 namespace weir::s3 {
@@ -81,6 +82,11 @@ struct Head {
 
 enum class Checksum { none, md5, sha256 };
 
+/// There is no such multipart upload any more: it was ended, or aborted.
+struct UploadGone : Unavailable {
+  using Unavailable::Unavailable;
+};
+
 /// What is written with an object.
 struct ObjectOptions {
   Pairs headers;  ///< content type, storage class, encryption, ACL, metadata
@@ -104,6 +110,18 @@ class Client {
   /// `condition_unknown` where it does not know that header.
   Put put(const std::string& key, const Body& body, const ObjectOptions& options, bool only_new);
 
+  struct Stored {
+    std::string bytes;
+    std::string etag;
+  };
+  /// All of a small object; nothing: there is none.
+  std::optional<Stored> read(const std::string& key);
+  /// Writes over the object only while it has this ETag, or, without one, only where there is none. Returns its new
+  /// ETag; nothing: the store has not written it.
+  std::optional<std::string> replace(const std::string& key, const std::string& bytes, const ObjectOptions& options,
+                                     const std::string& etag);
+
+  /// Parts of an object that nobody sees before its upload is ended. The later functions throw UploadGone.
   std::string begin_upload(const std::string& key, const ObjectOptions& options);
   struct Part {
     std::string etag;

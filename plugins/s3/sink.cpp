@@ -49,6 +49,13 @@ std::string content_type_of(std::string_view key, std::string_view format) {
   return "application/octet-stream";
 }
 
+/// Beside the objects, in a folder that by its name readers of tables take for no partition.
+std::string default_progress_prefix(const SinkSettings& s) {
+  const auto fixed = s.object_key.substr(0, s.object_key.find("$("));
+  const auto folder = fixed.rfind('/');
+  return (folder == std::string::npos ? std::string() : fixed.substr(0, folder + 1)) + "_weir/";
+}
+
 }  // namespace
 
 ObjectOptions object_options(const SinkSettings& s) {
@@ -87,19 +94,25 @@ S3Sink::S3Sink(SinkSettings settings) : PartitionedSink(partitioned(settings)), 
 
 void S3Sink::start(Context& context) {
   Client(settings_, credentials_).check();
+  const Lane lane(context);
+  if (!lane)
+    uploader_ =
+        std::make_unique<Uploader>(upload_options(), credentials_, context, [context]() mutable { context.wake(); });
+  PartitionedSink::start(context);
+  if (lane) start_in_lane(lane);
+}
+
+UploadOptions S3Sink::upload_options() const {
   UploadOptions options;
   options.connection = settings_;
   options.object = object_options(settings_);
   options.part_size = settings_.part_size;
   options.multipart_from = settings_.multipart_from;
   options.threads = settings_.uploads;
-  uploader_ = std::make_unique<Uploader>(options, credentials_, context, [context]() mutable { context.wake(); });
-  PartitionedSink::start(context);
+  return options;
 }
 
-std::unique_ptr<file::Outputs> S3Sink::open(Context& context) {
-  const auto owner =
-      std::string(context.store_id()) + '/' + std::string(context.flow()) + '/' + std::string(context.name());
+SpoolOptions S3Sink::spool_options(const std::string& owner) const {
   SpoolOptions options;
   options.output = partitioned(settings_).output;
   options.bucket = settings_.bucket;
@@ -111,7 +124,29 @@ std::unique_ptr<file::Outputs> S3Sink::open(Context& context) {
   options.roll_age = settings_.roll_age;
   options.close_idle = settings_.close_idle;
   options.max_open = settings_.max_open;
-  auto spool = std::make_unique<Spool>(options, context.folder(), durable_token_, *uploader_,
+  return options;
+}
+
+void S3Sink::start_in_lane(const Lane& lane) {
+  const auto owner = lane.id() + '/' + std::string(context_.name());
+  LaneSinkOptions options;
+  options.delivery = {
+      .upload = upload_options(), .owner = owner, .progress_key = {}, .exact_keys = settings_.mode == "object_each"};
+  if (context_.exactly_once())
+    options.delivery.progress_key = settings_.progress_prefix.value_or(default_progress_prefix(settings_)) + owner;
+  options.objects = spool_options(owner);
+  options.max_bytes = settings_.max_backlog;
+  options.by_record = by_record();
+  lane_sink_ = std::make_unique<LaneSink>(std::move(options), credentials_, context_, lane,
+                                          [this](Session& session, FlowFile file, file::Targets& to,
+                                                 const LaneSink::Refuse& refuse) { write(session, file, to, refuse); });
+}
+
+std::unique_ptr<file::Outputs> S3Sink::open(Context& context) {
+  if (!uploader_) return nullptr;
+  const auto owner =
+      std::string(context.store_id()) + '/' + std::string(context.flow()) + '/' + std::string(context.name());
+  auto spool = std::make_unique<Spool>(spool_options(owner), context.folder(), durable_token_, *uploader_,
                                        [this](const std::string& text) { context_.bulletin(Level::warning, text); });
   spool_ = spool.get();
   return spool;
@@ -122,6 +157,7 @@ std::string S3Sink::objection_to_path(std::string_view path, std::size_t fixed) 
 }
 
 void S3Sink::step(Batch batch, Session& session) {
+  if (lane_sink_) return lane_sink_->step(batch, session);
   uploader_->check();
   if (!batch.empty() && uploader_->waiting_bytes() > settings_.max_backlog) {
     const auto trouble = uploader_->trouble();
@@ -131,8 +167,17 @@ void S3Sink::step(Batch batch, Session& session) {
   PartitionedSink::step(batch, session);
 }
 
+void S3Sink::tick(Session& session) {
+  lane_sink_ ? lane_sink_->tick(session) : PartitionedSink::tick(session);
+}
+
+void S3Sink::flush(Session& session) {
+  lane_sink_ ? lane_sink_->flush(session) : PartitionedSink::flush(session);
+}
+
 /// It is over when the store has everything.
 void S3Sink::finish(Session& session) {
+  if (lane_sink_) return lane_sink_->flush(session);
   uploader_->check();
   if (finishing_) uploader_->wait(std::chrono::milliseconds(500));
   finishing_ = true;
@@ -149,6 +194,7 @@ void S3Sink::durable(std::uint64_t token) {
 }
 
 void S3Sink::stop() {
+  lane_sink_.reset();
   spool_ = nullptr;
   close();
   uploader_.reset();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "client.h"
+#include "lane_sink.h"
 #include "plugins/common/partitioned_sink.h"
 #include "spool.h"
 #include "uploader.h"
@@ -37,17 +38,21 @@ struct SinkSettings : ConnectionSettings {
   std::optional<std::string> acl;
   std::optional<std::string> content_type;
   std::map<std::string, std::string> metadata;
+  std::optional<std::string> progress_prefix;
 };
 
 const Spec<SinkSettings>& sink_spec();
 
 /// Writes in step to files in its own folder, and finishes the FlowFiles in flush, once those files are durable and in
-/// the same epoch. Complete objects are uploaded in the background, after the epoch that says they are.
+/// the same epoch. Complete objects are uploaded in the background, after the epoch that says they are. In a flow that
+/// scales out LaneSink does all that.
 class S3Sink final : public file::PartitionedSink {
  public:
   explicit S3Sink(SinkSettings settings);
   void start(Context& context) override;
   void step(Batch batch, Session& session) override;
+  void tick(Session& session) override;
+  void flush(Session& session) override;
   void finish(Session& session) override;
   void durable(std::uint64_t token) override;
   void stop() override;
@@ -55,11 +60,15 @@ class S3Sink final : public file::PartitionedSink {
  private:
   std::unique_ptr<file::Outputs> open(Context& context) override;
   std::string objection_to_path(std::string_view path, std::size_t fixed) const override;
+  UploadOptions upload_options() const;
+  SpoolOptions spool_options(const std::string& owner) const;
+  void start_in_lane(const Lane& lane);
 
   SinkSettings settings_;
   std::shared_ptr<CredentialChain> credentials_;
   std::unique_ptr<Uploader> uploader_;
-  Spool* spool_ = nullptr;  ///< owned by the base class
+  Spool* spool_ = nullptr;               ///< owned by the base class
+  std::unique_ptr<LaneSink> lane_sink_;  ///< in a flow that scales out; nothing of the others then
   std::atomic<std::uint64_t> durable_token_{0};
   bool finishing_ = false;
 };

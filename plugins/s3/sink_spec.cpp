@@ -39,7 +39,22 @@ const Spec<SinkSettings>& sink_spec() {
         "attempt.\n\n"
         "**Back pressure.** When more than `max_backlog` waits to be uploaded, the sink takes no more input until it "
         "is "
-        "less.\n\n");
+        "less.\n\n"
+        "**In a flow that scales out** (docs/scaling-out.md) the objects of a partition are complete together: as soon "
+        "as "
+        "one of them is by `roll_size`, `roll_count` or `max_open`, the oldest has `roll_age`, nothing has come to any "
+        "of "
+        "them for `close_idle`, or they have `max_backlog` bytes. All are uploaded in parts, however small, which "
+        "nobody "
+        "sees; then one small object under `progress_prefix` is written, with the condition that no other Weir has "
+        "claimed "
+        "the partition, and from then on all of them count; then their uploads are ended. So each record is in exactly "
+        "one object, whatever dies when, and whatever the flow computes. The store has to honour `If-Match` and "
+        "`If-None-Match` on writes, which is tried at each start. Uploads of a Weir that died stay, unseen, until a "
+        "rule of "
+        "the bucket aborts them (AbortIncompleteMultipartUpload): give it more days than all Weirs together are ever "
+        "down, "
+        "as the uploads of complete objects wait for the next owner too.\n\n");
     static const auto description = std::string(view(s.get().description)) + std::string(kCredentialsHelp);
     s.description(description)
         .example(
@@ -115,6 +130,11 @@ const Spec<SinkSettings>& sink_spec() {
         .property("content_type", &S::content_type,
                   {.help = "Not set: by the extension of `key` and `format`.", .example = "application/x-ndjson"})
         .property("metadata", &S::metadata, {.help = "User metadata of each object.", .example = "{team: plant-7}"})
+        .property("progress_prefix", &S::progress_prefix,
+                  {.help = "In a flow that scales out, with `delivery: exactly_once`: how the keys begin of the small "
+                           "objects that say how far each partition is. Not set: `_weir/` in the folder that `key` "
+                           "begins with.",
+                   .example = "state/weir/"})
         .relationship({"failure", "Records without a key, and content that is not JSON where the format needs it."})
         .state(
             "For each open object its key and the length that counts; of complete ones, that they are to be uploaded.")

@@ -80,9 +80,14 @@ std::string Spool::file_of(std::uint64_t number) const {
   return folder_ + '/' + digits(number);
 }
 
-std::string Spool::key_of(const std::string& path, std::uint64_t number) const {
-  if (options_.exact_keys) return path;
-  return file::numbered(file::before_extension(path, '-' + options_.label), number);
+std::string key_of(const SpoolOptions& options, const std::string& path, std::uint64_t number) {
+  if (options.exact_keys) return path;
+  return file::numbered(file::before_extension(path, '-' + options.label), number);
+}
+
+bool is_full(const SpoolOptions& options, const OutputFile& output) {
+  return (options.roll_size != 0 && output.size() >= options.roll_size) ||
+         (options.roll_count != 0 && output.records() >= options.roll_count);
 }
 
 // --------------------------------------------------------------------------------------------------- recovery
@@ -170,7 +175,7 @@ Spool::Open Spool::open(const std::string& path, std::int64_t now) {
   const auto number = next_number_++;
   OutputState state;
   state.path = file_of(number);
-  state.final_path = key_of(path, number);
+  state.final_path = key_of(options_, path, number);
   state.created = now;
   auto fd = file::open_file(state.path, O_RDWR | O_CREAT | O_TRUNC, 0600);
   created_ = true;
@@ -240,10 +245,7 @@ void Spool::close(const std::vector<List::iterator>& outputs) {
 
 void Spool::roll_if_full() {
   const auto last = std::prev(open_.end());
-  const auto& output = last->output;
-  if ((options_.roll_size != 0 && output.size() >= options_.roll_size) ||
-      (options_.roll_count != 0 && output.records() >= options_.roll_count))
-    close({last});
+  if (is_full(options_, last->output)) close({last});
 }
 
 void Spool::close_due(std::int64_t now) {

@@ -36,6 +36,11 @@ struct SpoolOptions {
   std::uint32_t max_open = 256;
 };
 
+/// The key of the object with this number.
+std::string key_of(const SpoolOptions& options, const std::string& path, std::uint64_t number);
+/// Whether it is complete, by what it has.
+bool is_full(const SpoolOptions& options, const file::OutputFile& output);
+
 class Spool final : public file::Outputs {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -80,7 +85,6 @@ class Spool final : public file::Outputs {
 
   static void before_write(void*) {}
   std::string file_of(std::uint64_t number) const;
-  std::string key_of(const std::string& path, std::uint64_t number) const;
   Open open(const std::string& path, std::int64_t now);
   bool reopen(const std::string& path, file::OutputState state, std::int64_t now);
   void close(const std::vector<List::iterator>& outputs);

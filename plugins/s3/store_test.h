@@ -17,6 +17,7 @@ class TestStore {
   explicit TestStore(testing::Versitygw::Options options = {}) : server_(options) {}
 
   testing::Versitygw& server() { return server_; }
+  std::uint16_t server_port() const { return server_.port(); }
 
   ConnectionSettings connection() const {
     ConnectionSettings c;

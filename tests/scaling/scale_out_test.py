@@ -12,6 +12,7 @@ PATIENCE = 60  # seconds; a bound, not a wait
 
 SOURCE = "  in: {type: KafkaSource, brokers: k, topic: t, emit: chunk, to: TO}\n"
 MEAN = "{type: WindowMean, key: k, time: t, value: v, window: 1m, to: TO, drop: [late, failure]}\n"
+OBJECTS = "{type: S3Sink, bucket: b, region: r, key: $(k)/x.gz, access_key: a, secret_key: s, MORE drop: failure}\n"
 TABLE = "{type: SqlSink, database: x.db, table: y, delivery: exactly_once, drop: failure}\n"
 
 
@@ -35,6 +36,16 @@ class ScaleOutTest(unittest.TestCase):
 
     def test_a_sink_that_delivers_at_least_once_is_said_to(self):
         result = self.judge(SOURCE.replace("TO", "y") + "  y: {type: KafkaSink, brokers: k, topic: y, drop: failure}\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("'y' delivers at least once", " ".join(result.stderr.split()))
+
+    def test_objects_of_an_s3_sink_can(self):
+        exactly_once = OBJECTS.replace("MORE", "delivery: exactly_once,")
+        result = self.judge(SOURCE.replace("TO", "[mean, y]") + "  mean: " + MEAN.replace("TO", "y") + "  y: " +
+                            exactly_once)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("at least once", result.stderr)
+        result = self.judge(SOURCE.replace("TO", "y") + "  y: " + OBJECTS.replace("MORE", ""))
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("'y' delivers at least once", " ".join(result.stderr.split()))
 
@@ -71,8 +82,10 @@ class ScaleOutTest(unittest.TestCase):
                      "  z: " + TABLE.replace("drop: failure", "to: {failure: y}"), "'y' and 'z' fail to each other")
 
     def test_a_sink_that_keeps_on_its_machine_how_far_it_is_cannot(self):
-        self.refused(SOURCE.replace("TO", "y") + "  y: {type: FileSink, path: y, drop: failure}\n",
-                     "'y': FileSink keeps on its own machine how far it is")
+        sink = SOURCE.replace("TO", "y") + "  y: {type: FileSink, path: y, drop: failure}\n"
+        self.refused(sink, "'y': FileSink keeps on its own machine how far it is")
+        self.refused(sink, "S3Sink, SqlSink or KafkaSink with `delivery: exactly_once`: what a machine's disk has is "
+                     "gone with the machine")
 
     def test_state_by_key_behind_a_shared_subscription_is_an_error_that_says_why(self):
         self.refused("  in: {type: MqttSource, url: mqtt://m, topic: $share/g/t, to: mean}\n  mean: " +

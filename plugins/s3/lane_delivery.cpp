@@ -1,0 +1,169 @@
+#include "lane_delivery.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "plugins/common/posix_file.h"
+#include "weir/errors.h"
+
+namespace weir::s3 {
+
+namespace {
+
+constexpr std::uint64_t kMostParts = 10'000;
+constexpr const char* kOwner = "weir-object";  ///< metadata of an object: whose it is
+
+}  // namespace
+
+LaneDelivery::LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context)
+    : options_(std::move(options)),
+      credentials_(std::move(credentials)),
+      context_(context),
+      objects_(context_.counter("s3_objects_written", "Objects uploaded.")),
+      bytes_(context_.counter("s3_bytes_written", "Bytes of the objects uploaded.")),
+      label_(random_name(8)) {
+  if (!options_.progress_key.empty()) progress_.emplace(client(0), options_.progress_key, options_.upload.object);
+}
+
+LaneDelivery::~LaneDelivery() {
+  if (may_count_) return;
+  try {
+    for (const auto& staged : staged_) {
+      if (!staged.object.upload.empty()) client(0).abort_upload(staged.object.key, staged.object.upload);
+    }
+  } catch (const std::exception& error) {
+    context_.log(Level::info, std::string("uploads that were begun are left to the bucket's rules: ") + error.what());
+  }
+}
+
+Client& LaneDelivery::client(std::size_t number) {
+  while (clients_.size() <= number)
+    clients_.push_back(std::make_unique<Client>(options_.upload.connection, credentials_));
+  return *clients_[number];
+}
+
+std::string LaneDelivery::owner_of(const StagedObject& object) const {
+  return options_.owner + '/' + label_ + '/' + std::to_string(object.number);
+}
+
+std::int64_t LaneDelivery::claim() {
+  if (!progress_) return 0;
+  progress_->claim();
+  const auto& state = progress_->state();
+  label_ = state.label;
+  next_number_ = state.number;
+  for (const auto& object : state.objects) staged_.push_back({object, {}, true, false});
+  next_ = state.next;
+  may_count_ = counts_ = true;
+  static_cast<void>(finish());  // it has nothing to store
+  return state.next;
+}
+
+void LaneDelivery::begin(std::vector<LaneObject> objects, std::int64_t next, std::uint64_t next_number) {
+  for (auto& object : objects)
+    staged_.push_back({{object.number, std::move(object.key), {}, {}}, std::move(object.file), false, false});
+  next_ = std::max(next, next_);
+  next_number_ = next_number;
+  may_count_ = counts_ = false;
+}
+
+bool LaneDelivery::finish() {
+  if (!counts_) {
+    for_each([this](Client& client, Staged& staged) { stage(client, staged); });
+    may_count_ = true;
+    if (progress_) {
+      std::vector<StagedObject> objects;
+      for (const auto& staged : staged_) objects.push_back(staged.object);
+      if (!progress_->store(next_, next_number_, objects)) return false;
+    }
+    counts_ = true;
+  }
+  for_each([this](Client& client, Staged& staged) { end(client, staged); });
+  staged_.clear();
+  return true;
+}
+
+void LaneDelivery::for_each(const std::function<void(Client&, Staged&)>& work) {
+  const auto count = std::min<std::size_t>(std::max(options_.upload.threads, 1U), staged_.size());
+  if (count > 0) client(count - 1);
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failed;
+  const auto run = [&](std::size_t number) {
+    try {
+      for (auto at = next++; at < staged_.size(); at = next++) work(*clients_[number], staged_[at]);
+    } catch (...) {
+      next = staged_.size();
+      const std::lock_guard lock(mutex);
+      if (!failed) failed = std::current_exception();
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+  if (count > 0) run(0);
+  threads.clear();
+  if (failed) std::rethrow_exception(failed);
+}
+
+/// Gives the store all parts of an object that it does not have yet.
+void LaneDelivery::stage(Client& client, Staged& staged) {
+  if (staged.whole) return;
+  auto& object = staged.object;
+  auto options = options_.upload.object;
+  options.headers.emplace_back(std::string("x-amz-meta-") + kOwner, owner_of(object));
+  const auto file = file::open_file(staged.file, O_RDONLY);
+  const auto size = static_cast<std::uint64_t>(file::status(file, staged.file).st_size);
+  const auto part_size = std::max(options_.upload.part_size, (size + kMostParts - 1) / kMostParts);
+  if (object.upload.empty()) object.upload = client.begin_upload(object.key, options);
+  try {
+    while (object.parts.empty() || object.parts.size() * part_size < size) {
+      const auto at = object.parts.size() * part_size;
+      const Body body{.file = file.get(), .offset = at, .size = std::min(part_size, size - at)};
+      const auto number = static_cast<unsigned>(object.parts.size() + 1);
+      object.parts.push_back(client.put_part(object.key, object.upload, number, body, options));
+    }
+  } catch (const UploadGone&) {
+    object.upload.clear();
+    object.parts.clear();
+    throw;
+  }
+  staged.whole = true;
+  bytes_.add(static_cast<double>(size));
+}
+
+/// An upload can be ended once: that it is gone says that somebody has.
+void LaneDelivery::end(Client& client, Staged& staged) {
+  if (staged.ended) return;
+  const auto& object = staged.object;
+  const auto is_there = [&] {
+    const auto head = client.head(object.key);
+    return head && (head->hidden || head->meta(kOwner) == owner_of(object));
+  };
+  try {
+    const auto result =
+        client.end_upload(object.key, object.upload, object.parts, options_.upload.object, !options_.exact_keys);
+    if (result == Client::Put::condition_unknown)
+      throw Misconfigured(client.uri(object.key) + ": the store does not know If-None-Match for uploads in parts");
+    if (result == Client::Put::exists && !is_there())
+      throw Unavailable(client.uri(object.key) +
+                        " belongs to somebody else: what this sink has for it is uploaded, and waits until that is "
+                        "moved away");
+    objects_.add(1);
+  } catch (const UploadGone&) {
+    if (!options_.exact_keys && !is_there())
+      context_.bulletin(Level::warning,
+                        client.uri(object.key) +
+                            " is not there, and neither is its upload: either somebody has removed the object already, "
+                            "or a rule of the bucket has aborted the upload, and the object is lost");
+  }
+  if (!staged.file.empty()) ::unlink(staged.file.c_str());
+  staged.ended = true;
+}
+
+}  // namespace weir::s3

@@ -1,0 +1,77 @@
+#pragma once
+// Complete objects of a lane (weir/lane.h) on their way into the bucket: first all their parts, which nobody sees; then
+// how far the lane is, which lists them (lane_progress.h), and from then on they count; then their uploads are ended.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lane_objects.h"
+#include "lane_progress.h"
+#include "uploader.h"
+
+namespace weir::s3 {
+
+struct LaneDeliveryOptions {
+  UploadOptions upload;
+  std::string owner;         ///< stored with each object, before its label and number
+  std::string progress_key;  ///< empty: at least once, with nothing that keeps others out
+  bool exact_keys = false;   ///< what has an object's key is replaced
+};
+
+/// Used from one thread at a time, by which it has others work. Functions throw Unavailable and Misconfigured, and can
+/// be called again.
+class LaneDelivery {
+ public:
+  LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context);
+  /// Aborts uploads that nobody will end.
+  ~LaneDelivery();
+  LaneDelivery(const LaneDelivery&) = delete;
+  LaneDelivery& operator=(const LaneDelivery&) = delete;
+
+  /// Claims the lane, and ends what an owner before has left. Returns the first offset that is in no object.
+  std::int64_t claim();
+  std::uint64_t next_number() const { return next_number_; }
+  const std::string& label() const { return label_; }
+
+  /// Objects that hold all before `next` that is in none yet; `next_number` of those to come.
+  void begin(std::vector<LaneObject> objects, std::int64_t next, std::uint64_t next_number);
+  bool under_way() const { return !staged_.empty(); }
+  /// Brings what has begun to its end. False: another has claimed the lane, and nothing of it counts.
+  [[nodiscard]] bool finish();
+
+ private:
+  struct Staged {
+    StagedObject object;
+    std::string file;  ///< empty: of an owner before
+    bool whole = false;
+    bool ended = false;
+  };
+
+  /// Does the work for each, several at a time; throws what the first of them threw.
+  void for_each(const std::function<void(Client&, Staged&)>& work);
+  void stage(Client& client, Staged& staged);
+  void end(Client& client, Staged& staged);
+  std::string owner_of(const StagedObject& object) const;
+  Client& client(std::size_t number);
+
+  LaneDeliveryOptions options_;
+  std::shared_ptr<CredentialChain> credentials_;
+  Context context_;
+  Metric objects_;
+  Metric bytes_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::optional<LaneProgress> progress_;
+  std::string label_;
+  std::uint64_t next_number_ = 1;
+
+  std::vector<Staged> staged_;
+  std::int64_t next_ = 0;
+  bool may_count_ = false;  ///< an attempt was made to list them
+  bool counts_ = false;     ///< they are listed
+};
+
+}  // namespace weir::s3
