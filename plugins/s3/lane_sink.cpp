@@ -91,7 +91,8 @@ bool LaneSink::send_refused(Session& session, const std::vector<FlowFile>& files
 
 /// All that is open has all before `next`.
 void LaneSink::deliver(std::int64_t next) {
-  auto objects = objects_.take();
+  std::vector<LaneObject> objects;
+  or_lost([&] { objects = objects_.take(); });
   if (objects.empty()) return;
   delivery_.begin(std::move(objects), next, objects_.next_number());
   finish_delivery();

@@ -45,6 +45,8 @@ class LaneSink {
   };
 
   void match_held(Session& session);
+  template <class Work>
+  void or_lost(Work&& work);
   void write_new(Session& session, const std::vector<FlowFile>& files);
   bool send_refused(Session& session, const std::vector<FlowFile>& files);
   void deliver(std::int64_t next);

@@ -345,6 +345,24 @@ TEST_CASE("an owner that was cut off cannot add to the bucket, and its lane is t
   CHECK(numbers(store) == up_to(15));
 }
 
+TEST_CASE("a full disk costs the lane, and nothing of what it had open is lost or there twice") {
+  if (!Versitygw::available()) return;
+  const TestStore store;
+  auto owner = std::make_unique<Owner>(store.properties() + "compression: none\nroll_size: 3MiB\n", Position{});
+  owner->round(0, 1000, 1);
+  const auto position = owner->position(1000);
+  {
+    const weir::file::FullDisk full;
+    CHECK_THROWS_WITH_AS(owner->round(1000, 100'000, 1), doctest::Contains("cannot write to"), weir::Unavailable);
+  }
+  CHECK(owner->lane.lost_because.find("its objects could not be written: ") == 0);
+  owner = std::make_unique<Owner>(store.properties() + "compression: none\n", position);
+  owner->read_again(300, 1);
+  owner->round(1000, 100'000, 1);
+  owner->runner().advance(std::chrono::minutes(6));
+  CHECK(numbers(store) == up_to(100'000));
+}
+
 TEST_CASE("at least once needs no conditions of the store, and what is open is read again too") {
   if (!Versitygw::available()) return;
   const TestStore store;
