@@ -182,6 +182,11 @@ void OutputFile::commit() {
   end_commit();
 }
 
+void OutputFile::put_aside() {
+  begin_commit();
+  end_commit();
+}
+
 void OutputFile::end() {
   if (options_.layout == Layout::array) put(records_ == 0 ? "[]\n" : "\n]\n");
   if (encoder_) {

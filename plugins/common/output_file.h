@@ -62,6 +62,8 @@ class OutputFile {
   void write_out();
   /// Makes all that was added durable; state().length counts it afterwards.
   void commit();
+  /// The same as far as this machine lives on: nothing is made durable.
+  void put_aside();
   /// Ends what needs an end: the array, the compressed stream. Nothing can be added afterwards.
   void end();
   const OutputState& state() const { return state_; }

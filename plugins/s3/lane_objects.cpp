@@ -24,36 +24,52 @@ void LaneObjects::begin_at(std::uint64_t number, const std::string& label) {
   options_.label = label;
 }
 
-LaneObjects::Open LaneObjects::open(const std::string& path, std::int64_t now) {
+LaneObjects::Open LaneObjects::begin(const std::string& path, std::int64_t now) {
   if (empty()) began_ = now;
-  last_used_ = now;
   const auto number = next_number_++;
   OutputState state;
   state.path = folder_ + '/' + std::to_string(number);
   state.final_path = key_of(options_, path, number);
-  state.created = now;
-  auto fd = file::open_file(state.path, O_RDWR | O_CREAT | O_TRUNC, 0600);
   const LaneObject object{number, state.final_path, state.path};
-  return {path, object, OutputFile(options_.output, std::move(state), std::move(fd), [](void*) {}, nullptr)};
+  return open(path, object, std::move(state), O_RDWR | O_CREAT | O_TRUNC);
+}
+
+LaneObjects::Open LaneObjects::open(const std::string& path, LaneObject object, OutputState state, int flags) const {
+  auto fd = file::open_file(state.path, flags, 0600);
+  return {path, std::move(object), OutputFile(options_.output, std::move(state), std::move(fd), [](void*) {}, nullptr)};
+}
+
+void LaneObjects::put_aside(List::iterator open) {
+  open->output.put_aside();
+  const auto& state = open->output.state();
+  aside_bytes_ += state.length;
+  aside_.emplace(open->path, Aside{open->object, state});
+  by_path_.erase(open->path);
+  open_.erase(open);
 }
 
 OutputFile& LaneObjects::at(const std::string& path, std::int64_t now) {
-  if (open_.empty() || open_.back().path != path) {
-    const auto known = by_path_.find(path);
-    if (known != by_path_.end()) {
-      open_.splice(open_.end(), open_, known->second);
-    } else {
-      if (open_.size() >= options_.max_open) close(open_.begin());
-      open_.push_back(open(path, now));
-      by_path_[path] = std::prev(open_.end());
-    }
-  }
   last_used_ = now;
+  if (!open_.empty() && open_.back().path == path) return open_.back().output;
+  if (const auto known = by_path_.find(path); known != by_path_.end()) {
+    open_.splice(open_.end(), open_, known->second);
+    return open_.back().output;
+  }
+  if (open_.size() >= options_.max_open) put_aside(open_.begin());
+  if (auto known = aside_.extract(path); known) {
+    auto& aside = known.mapped();
+    aside_bytes_ -= aside.state.length;
+    open_.push_back(open(path, std::move(aside.object), std::move(aside.state), O_RDWR));
+  } else {
+    open_.push_back(begin(path, now));
+  }
+  by_path_[path] = std::prev(open_.end());
   return open_.back().output;
 }
 
 OutputFile& LaneObjects::separate(const std::string& path, std::int64_t now) {
-  separate_.emplace(open(path, now));
+  last_used_ = now;
+  separate_.emplace(begin(path, now));
   return separate_->output;
 }
 
@@ -90,7 +106,7 @@ void LaneObjects::roll_if_full() {
 
 bool LaneObjects::due(std::int64_t now) const {
   if (empty()) return false;
-  auto bytes = complete_bytes_;
+  auto bytes = complete_bytes_ + aside_bytes_;
   for (const auto& open : open_) bytes += open.output.size();
   return !complete_.empty() || bytes >= max_bytes_ || now >= next_due().value_or(now + 1);
 }
@@ -108,6 +124,11 @@ std::optional<std::int64_t> LaneObjects::next_due() const {
 
 std::vector<LaneObject> LaneObjects::take() {
   while (!open_.empty()) close(open_.begin());
+  for (auto& [path, aside] : std::exchange(aside_, {})) {
+    auto again = open(path, std::move(aside.object), std::move(aside.state), O_RDWR);
+    complete(again);
+  }
+  aside_bytes_ = 0;
   by_key_.clear();
   complete_bytes_ = 0;
   return std::exchange(complete_, {});

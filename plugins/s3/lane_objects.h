@@ -20,7 +20,8 @@ struct LaneObject {
   std::string file;
 };
 
-/// All objects of a lane are complete together, when the first of them is. What throws leaves it of no use.
+/// All objects of a lane are complete together, when the first of them is. There may be any number of them, of which
+/// `max_open` have their files open. What throws leaves it of no use.
 class LaneObjects final : public file::Targets {
  public:
   /// `max_bytes`: with so many they are complete, whatever else the options say.
@@ -34,7 +35,7 @@ class LaneObjects final : public file::Targets {
   void end_separate() override;
   void roll_if_full() override;
 
-  bool empty() const { return open_.empty() && complete_.empty(); }
+  bool empty() const { return open_.empty() && aside_.empty() && complete_.empty(); }
   bool due(std::int64_t now) const;
   /// When they will be due by the clock; none: never.
   std::optional<std::int64_t> next_due() const;
@@ -49,8 +50,15 @@ class LaneObjects final : public file::Targets {
     file::OutputFile output;
   };
   using List = std::list<Open>;
+  /// Without an open file.
+  struct Aside {
+    LaneObject object;
+    file::OutputState state;
+  };
 
-  Open open(const std::string& path, std::int64_t now);
+  Open begin(const std::string& path, std::int64_t now);
+  Open open(const std::string& path, LaneObject object, file::OutputState state, int flags) const;
+  void put_aside(List::iterator open);
   void complete(Open& open);
   void close(List::iterator open);
 
@@ -59,6 +67,8 @@ class LaneObjects final : public file::Targets {
   const std::uint64_t max_bytes_;
   List open_;  ///< the one not used for longest first
   std::unordered_map<std::string, List::iterator> by_path_;
+  std::unordered_map<std::string, Aside> aside_;  ///< by path
+  std::uint64_t aside_bytes_ = 0;
   std::optional<Open> separate_;
   std::vector<LaneObject> complete_;
   std::unordered_map<std::string, std::size_t> by_key_;  ///< of complete_, where the path is the key

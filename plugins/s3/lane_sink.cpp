@@ -25,6 +25,7 @@ LaneSink::LaneSink(LaneSinkOptions options, std::shared_ptr<CredentialChain> cre
 
 /// A session may be rolled back after its step or flush: what is held then is as it was before.
 void LaneSink::match_held(Session& session) {
+  if (lost_) throw Unavailable("the lane " + lane_.id() + " is given up");
   const auto held = session.held_count();
   if (finished_ > 0 && held == taken_.size() - finished_)
     taken_.erase(taken_.begin(), taken_.begin() + static_cast<std::ptrdiff_t>(finished_));
@@ -63,19 +64,33 @@ void LaneSink::flush(Session& session) {
   ask_for_tick(session);
 }
 
+/// Files that got half of something are of no use: the lane begins anew, and reads again what they had.
+template <class Work>
+void LaneSink::or_lost(Work&& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    lose(std::string("its objects could not be written: ") + error.what());
+  }
+}
+
+/// The host throws the lane away, but not at once: until then nothing more is done.
+void LaneSink::lose(const std::string& why) {
+  lost_ = true;
+  lane_.lost(why);
+  throw Unavailable("the lane " + lane_.id() + " is given up: " + why);
+}
+
 void LaneSink::write_new(Session& session, const std::vector<FlowFile>& files) {
   if (objects_.empty()) from_ = lane_->begin();
   flushed_ = lane_->end();
-  try {
+  or_lost([&] {
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (std::exchange(taken_[i].written, true)) continue;
       write_(session, files[i], objects_,
              [&](std::uint32_t record, std::string why) { taken_[i].refused.push_back({record, std::move(why)}); });
     }
-  } catch (const std::exception& error) {  // half a round is in the files
-    lane_.lost(std::string("a round could not be written: ") + error.what());
-    throw;
-  }
+  });
 }
 
 /// What is refused has to be out of the flow before the bucket says that it has the round.
@@ -100,10 +115,7 @@ void LaneSink::deliver(std::int64_t next) {
 
 void LaneSink::finish_delivery() {
   if (!delivery_.under_way()) return;
-  if (!delivery_.finish()) {
-    lane_.lost("another Weir has claimed it in s3://" + options_.objects.bucket);
-    throw Unavailable("the lane " + lane_.id() + " is another Weir's now");
-  }
+  if (!delivery_.finish()) lose("another Weir has claimed it in s3://" + options_.objects.bucket);
 }
 
 void LaneSink::tell_lane() {

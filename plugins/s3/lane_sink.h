@@ -47,6 +47,7 @@ class LaneSink {
   void match_held(Session& session);
   template <class Work>
   void or_lost(Work&& work);
+  [[noreturn]] void lose(const std::string& why);
   void write_new(Session& session, const std::vector<FlowFile>& files);
   bool send_refused(Session& session, const std::vector<FlowFile>& files);
   void deliver(std::int64_t next);
@@ -67,6 +68,7 @@ class LaneSink {
   std::int64_t from_ = 0;       ///< where the round began that brought the first of what is open
   std::int64_t flushed_ = 0;    ///< the end of the last round that brought something
   bool does_not_wait_ = false;  ///< something is open that would not come again
+  bool lost_ = false;
 };
 
 }  // namespace weir::s3
