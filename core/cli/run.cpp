@@ -171,6 +171,28 @@ void leave_no_core(const RunOptions& options, const engine::Flows& flows) {
   if (secrets || !options.tls_key.empty() || std::getenv("OPENLINEAGE_API_KEY") != nullptr) ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+/// Ends the process although processors have not returned from a call: their threads may still use all that is there,
+/// so nothing is taken down. The last epoch is on disk, and what they were at comes again.
+[[noreturn]] void end_without(const std::vector<engine::LeftBehind>& left, bool lanes_ended, bool failed) {
+  std::string hanging;
+  for (const auto& processor : left) {
+    if (processor.terminated) {
+      engine::log_line(abi::Level::warning, nullptr,
+                       processor.name + " was terminated and has not come back: the process ends without it");
+    } else {
+      hanging += (hanging.empty() ? "" : ", ") + processor.name;
+    }
+  }
+  if (!lanes_ended) hanging += (hanging.empty() ? "" : ", ") + std::string("a lane");
+  if (!hanging.empty()) {
+    engine::log_line(
+        abi::Level::error, nullptr,
+        "ends without " + hanging + ", not having returned from a call; what was under way there comes again");
+    tell_service_manager("STATUS=ended without " + hanging + ", not having returned from a call");
+  }
+  _exit(failed || !hanging.empty() ? kFailed : kDone);
+}
+
 store::Options store_options(const RunOptions& options, const engine::Flows& flows) {
   store::Options result;
   result.directory = options.data;
@@ -234,7 +256,8 @@ int run(const RunOptions& options) {
   engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine_options.lanes_view = [&] { return lanes.seen(); };
-  engine_options.end_lanes = [&] { lanes.stop(); };
+  bool lanes_ended = true;
+  engine_options.end_lanes = [&](auto until) { lanes_ended = lanes.stop(until); };
   engine::Engine engine(flows, *store, engine_options);
   main = &engine;
   std::vector<flow::Problem> told_at_start;
@@ -296,13 +319,16 @@ int run(const RunOptions& options) {
   engine.stop();
   reloading.end();
   if (server) server->stop();
-  if (const auto fatal = engine.fatal(); !fatal.empty()) {
+  const auto fatal = engine.fatal();
+  if (fatal.empty()) {
+    engine::log_line(abi::Level::info, nullptr,
+                     ended ? "done: everything has flowed" : "stopped; what is queued is kept");
+  } else {
     engine::log_line(abi::Level::error, nullptr, "stopped: " + fatal);
-    return kFailed;
   }
-  engine::log_line(abi::Level::info, nullptr,
-                   ended ? "done: everything has flowed" : "stopped; what is queued is kept");
-  return kDone;
+  if (const auto left = engine.left_behind(); !left.empty() || !lanes_ended)
+    end_without(left, lanes_ended, !fatal.empty());
+  return fatal.empty() ? kDone : kFailed;
 }
 
 }  // namespace weir::cli

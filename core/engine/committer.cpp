@@ -164,7 +164,7 @@ store::Epoch Engine::cut(WhenDurable* told) {
         change.entries.emplace_back(std::move(node.key()), std::move(node.mapped()));
       }
     }
-    for (const auto token : instance->tokens) told->tokens.emplace_back(instance.get(), token);
+    for (const auto token : instance->tokens) told->tokens.emplace_back(instance, token);
     instance->tokens.clear();
   }
   if (!stop_changes_.empty()) {
@@ -239,6 +239,24 @@ void Engine::write(const store::Epoch& epoch, Lock& lock) {
   }
 }
 
+/// But for those that were abandoned meanwhile: what they did comes again, or is done by who took their place.
+void Engine::tell_durable(const Tokens& tokens, Lock& lock) {
+  for (auto at = tokens.begin(); at != tokens.end();) {
+    const auto& instance = at->first;
+    const auto end = std::find_if(at, tokens.end(), [&](const auto& each) { return each.first != instance; });
+    if (!instance->is_abandoned() && instance->processor != nullptr) {
+      telling_ = instance.get();
+      telling_since_ = std::chrono::steady_clock::now();
+      lock.unlock();
+      for (; at != end; ++at) instance->processor->durable(at->second);
+      lock.lock();
+      telling_ = nullptr;
+      quiet_.notify_all();
+    }
+    at = end;
+  }
+}
+
 void Engine::made_durable(const store::Epoch& epoch, WhenDurable told, Lock& lock) {
   for (const auto& change : epoch.connections) {
     for (auto& connection : connections_) {
@@ -250,13 +268,21 @@ void Engine::made_durable(const store::Epoch& epoch, WhenDurable told, Lock& loc
   if (store::Arena::total_bytes() > options_.memory_budget && !options_.lane) {
     for (auto& connection : connections_) connection->unload();
   }
-  if (!told.tokens.empty() || !told.taken_in.empty()) {
+  if (!told.taken_in.empty()) {
     lock.unlock();
     for (const auto& durable : told.taken_in) durable();
+    lock.lock();
+  }
+  if (!options_.lane) {
+    tell_durable(told.tokens, lock);
+  } else if (!told.tokens.empty()) {
+    lock.unlock();
     store_.when_durable([tokens = std::move(told.tokens), listening = listening_] {
       const std::lock_guard listener(listening->mutex);
       if (listening->over) return;
-      for (const auto& [instance, token] : tokens) instance->processor->durable(token);
+      for (const auto& [instance, token] : tokens) {
+        if (!instance->is_abandoned()) instance->processor->durable(token);
+      }
     });
     lock.lock();
   }

@@ -252,13 +252,13 @@ Taken Connection::take(std::int64_t now, std::uint32_t max_count, std::uint64_t 
       waits = true;
       continue;
     }
-    if (flight->alone && flight->count > 1) {
+    if (const auto most = flight->alone ? 1 : max_count; flight->count > most) {
       auto rest = std::make_shared<Flight>();
       rest->state = Flight::State::waiting;
-      rest->first = flight->first + 1;
-      rest->count = flight->count - 1;
-      rest->alone = true;
-      flight->count = 1;
+      rest->first = flight->first + most;
+      rest->count = flight->count - most;
+      rest->alone = flight->alone;
+      flight->count = most;
       flights_.insert(at + 1, std::move(rest));
     }
     flight->state = Flight::State::running;
@@ -400,6 +400,24 @@ void Connection::roll_back(const std::shared_ptr<Flight>& flight, std::int64_t d
   flight->due = due;
   flight->alone = flight->alone || alone;
   flight->state = Flight::State::waiting;
+}
+
+std::vector<std::shared_ptr<Flight>> Connection::give_back() {
+  for (auto& [sequence, retry] : retry_) retry.in_flight = false;
+  std::vector<std::shared_ptr<Flight>> given_back;
+  for (auto& flight : flights_) {
+    if (flight->state == Flight::State::waiting) continue;
+    given_back.push_back(flight);
+    flight = std::make_shared<Flight>(*flight);  // who was in its session may still look at that
+    flight->state = Flight::State::waiting;
+    flight->due = 0;
+  }
+  // Those at the end that nothing is known of are queued as they were before anybody took them.
+  while (!flights_.empty() && flights_.back()->attempts == 0 && !flights_.back()->alone) {
+    taken_ = flights_.back()->first;
+    flights_.pop_back();
+  }
+  return given_back;
 }
 
 void Connection::add_retry(const store::RetryEntry& entry, store::BatchRef batch, std::uint32_t index) {

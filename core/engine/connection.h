@@ -142,6 +142,9 @@ class Connection {
   void take_again(const std::shared_ptr<Flight>& flight, std::uint32_t count);
   /// Gives a flight back: its entries are taken again once due.
   void roll_back(const std::shared_ptr<Flight>& flight, std::int64_t due, bool alone);
+  /// Gives back all that sessions have, also those that have finished and wait for their turn: it is queued again in
+  /// its order, as if they had never taken it. Returns the flights that were given back.
+  std::vector<std::shared_ptr<Flight>> give_back();
   /// Puts an entry aside until due.
   void add_retry(const store::RetryEntry& entry, store::BatchRef batch, std::uint32_t index);
   /// `offset`: as far as it was consumed before.

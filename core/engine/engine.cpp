@@ -17,7 +17,6 @@ namespace weir::engine {
 namespace {
 
 constexpr std::size_t kBulletinsKept = 1'000;
-constexpr auto kStopPatience = std::chrono::seconds(10);
 
 Flows borrowed(const std::vector<flow::Flow>& flows) {
   Flows result;
@@ -44,10 +43,6 @@ Engine::Engine(Flows flows, store::Store& store, Options options)
   epochs_.buckets.resize(std::size(kLatencyBounds));
   epoch_number_ = epochs_.last = store_.last_epoch();
   wire();
-}
-
-Engine::~Engine() {
-  stop();
 }
 
 void Engine::wire() {
@@ -142,34 +137,46 @@ bool Engine::create(Instance& instance) {
   const auto why = flow::masked(message.text(), instance.flow_definition().secrets);
   report(&instance, abi::Level::error, "cannot start: " + why);
   const Lock lock(mutex_);
+  if (instance.is_abandoned()) return false;
   if (instance.status == Instance::Status::starting) instance.status = Instance::Status::misconfigured;
   instance.status_message = why;
   end_batch(instance.full_name() + ": " + why);
   return false;
 }
 
-/// `number`: of the start that is meant, unless an operator has stopped it since.
-void Engine::start_processor(Instance& instance, std::uint64_t number) {
-  {
-    const Lock lock(mutex_);
-    if (instance.start_number != number || stopping_) return;
-    instance.in_start = true;
-  }
-  detail::Message message;
+/// `number`: of the start that is meant, unless an operator has stopped it since. Returns whether the thread goes on.
+bool Engine::start_processor(Instance& instance, std::uint64_t number) {
+  Lock lock(mutex_);
+  if (instance.start_number != number || stopping_) return true;
+  instance.in_start = true;
   auto status = abi::Status::misconfigured;
-  const bool created = instance.processor != nullptr || create(instance);
-  if (created) status = instance.processor->start(&instance, &message);
-  const auto why = flow::masked(message.text(), instance.flow_definition().secrets);
-  if (created && status == abi::Status::unavailable) {  // tried again until it works, or it is not wanted any more
-    report(&instance, abi::Level::warning, why + "; trying again");
-  } else if (created && status != abi::Status::ok) {
-    report(&instance, abi::Level::error, "cannot start: " + why);
+  bool created = false;
+  std::string why;
+  {
+    const InCall call(instance);
+    lock.unlock();
+    detail::Message message;
+    created = instance.processor != nullptr || create(instance);
+    if (created && !instance.is_abandoned()) status = instance.processor->start(&instance, &message);
+    why = flow::masked(message.text(), instance.flow_definition().secrets);
+    if (created && status == abi::Status::unavailable) {  // tried again until it works, or it is not wanted any more
+      report(&instance, abi::Level::warning, why + "; trying again");
+    } else if (created && status != abi::Status::ok) {
+      report(&instance, abi::Level::error, "cannot start: " + why);
+    }
+    lock.lock();
   }
-  const Lock lock(mutex_);
   instance.in_start = false;
   quiet_.notify_all();
-  if (instance.start_number != number) return go_on_stopping(instance);
-  if (!created) return;
+  if (instance.is_abandoned()) {
+    came_back(instance, lock);
+    return false;
+  }
+  if (instance.start_number != number) {
+    go_on_stopping(instance);
+    return true;
+  }
+  if (!created) return true;
   if (status == abi::Status::ok) {
     instance.status = Instance::Status::running;
     instance.failures = 0;
@@ -180,16 +187,17 @@ void Engine::start_processor(Instance& instance, std::uint64_t number) {
     consider_timers(instance);
     consider(instance);
   } else if (status == abi::Status::unavailable) {
-    if (stopping_) return;
+    if (stopping_) return true;
     instance.unavailable = why;
     const auto pause = std::chrono::nanoseconds(pause_after(instance.failures++));
     executor_->post_later(instance, std::chrono::ceil<std::chrono::milliseconds>(pause),
-                          [this, &instance, number] { start_processor(instance, number); });
+                          [this, &instance, number] { return start_processor(instance, number); });
   } else {
     instance.status = Instance::Status::misconfigured;
     instance.status_message = why;
     end_batch(instance.full_name() + ": " + why);
   }
+  return true;
 }
 
 void Engine::report_orphan(const store::RecoveredConnection& orphan) {
@@ -209,7 +217,10 @@ void Engine::start() {
     }
     create(*instance);
   }
-  started_ = true;
+  {
+    const Lock lock(mutex_);
+    started_ = true;
+  }
   committer_ = std::thread([this] {
     committer_loop();
     const Lock lock(mutex_);
@@ -218,57 +229,24 @@ void Engine::start() {
   });
   timer_thread_ = std::thread([this] { timer_loop(); });
   // Sinks compare their progress with the store's before a source may add to it.
-  for (const bool sources : {false, true}) {
-    for (auto& instance : instances_) {
-      if (instance->processor != nullptr && instance->is_source() == sources) start_processor(*instance, 0);
-    }
-  }
+  for (const bool sources : {false, true}) start_first(sources);
   const Lock lock(mutex_);
   up_ = true;
 }
 
-void Engine::stop() {
+/// One after the other; who waits for his far side is not waited for. A start that does not return is waited for until
+/// an operator terminates it, or all has to end.
+void Engine::start_first(bool sources) {
   Lock lock(mutex_);
-  if (stopped_) return;
-  stopped_ = stopping_ = true;
-  timer_changed_.notify_all();
-  quiet_.notify_all();
-  quiet_.wait(lock, [&] { return !applying_; });  // it gives up as soon as it sees that
-  quiet_.wait_for(lock, kStopPatience, [&] { return active_ == 0; });
-  if (options_.end_lanes) end_lanes(lock);
-  if (started_ && fatal_.empty() && !options_.lane) {
-    if (std::any_of(instances_.begin(), instances_.end(), [](const auto& in) { return !in->held.empty(); }))
-      touch(true);
+  const auto instances = instances_;  // a terminated one is replaced there
+  for (const auto& instance : instances) {
+    if (instance->processor == nullptr || instance->is_source() != sources) continue;
+    executor_->post(*instance, [this, &processor = *instance] { return start_processor(processor, 0); });
+    quiet_.wait(lock, [&] {
+      return instance->status != Instance::Status::starting || !instance->unavailable.empty() || stopping_ ||
+             stop_waiting_;
+    });
   }
-  committer_stop_ = true;
-  commit_wanted_.notify_all();
-  lock.unlock();
-  executor_->cancel_timers();
-  if (committer_.joinable()) committer_.join();
-  if (timer_thread_.joinable()) timer_thread_.join();
-  executor_->join();
-  {
-    const std::lock_guard listener(listening_->mutex);
-    listening_->over = true;
-  }
-  for (auto& instance : instances_) {
-    if (instance->processor != nullptr && !has_ended_lanes(*instance)) instance->processor->stop();
-  }
-}
-
-/// Lanes end their rounds when the member of their group leaves it, and commit there what an epoch of this engine has
-/// of their lineage: while there still are epochs.
-void Engine::end_lanes(Lock& lock) {
-  lock.unlock();
-  for (auto& instance : instances_) {
-    if (instance->processor != nullptr && has_ended_lanes(*instance)) instance->processor->stop();
-  }
-  options_.end_lanes();
-  lock.lock();
-}
-
-bool Engine::has_ended_lanes(const Instance& instance) const {
-  return options_.end_lanes && instance.flow_definition().is_member;
 }
 
 bool Engine::nothing_will_run() const {
@@ -395,6 +373,7 @@ void Engine::on_bulletin(std::function<void()> listener) {
 }
 
 void Engine::report(const Instance* instance, abi::Level level, std::string message) {
+  if (instance != nullptr && instance->is_abandoned()) return;
   if (options_.report) return options_.report(level, instance == nullptr ? "" : instance->definition().name, message);
   log_line(level, instance, message);
   const Lock lock(mutex_);

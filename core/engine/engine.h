@@ -9,6 +9,7 @@
 //   engine.cpp     start, stop, batch mode          scheduler.cpp  what runs when
 //   settle.cpp     how a session takes effect       committer.cpp  epochs
 //   operate.cpp    start and stop of a processor    queue.cpp      an operator at queues and state
+//   terminate.cpp  one that does not come back      end.cpp        the end of all of it
 //   lane.cpp       rounds of a lane                 apply.cpp      a changed flow, while it runs
 //   graph.cpp      the graph it leads to            test_control.cpp  what a test does: time, input
 
@@ -16,6 +17,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,15 +56,16 @@ struct Options {
   std::uint64_t memory_budget = 256 * MiB;                   ///< of FlowFiles in memory
   std::filesystem::path data;                                ///< where processors have their folders
   bool until_idle = false;
-  Tap tap;                        ///< may be empty
-  VirtualClock* clock = nullptr;  ///< null: real time; else time passes only in Engine::advance()
-  const Clock* wall = nullptr;    ///< null: the system's clock; else one that passes by itself, for tests of its jumps
+  Duration stop_patience = std::chrono::seconds(10);  ///< of stop(), for sessions; about as much for all else
+  Tap tap;                                            ///< may be empty
+  VirtualClock* clock = nullptr;                      ///< null: real time; else time passes only in Engine::advance()
+  const Clock* wall = nullptr;  ///< null: the system's clock; else one that passes by itself, for tests of its jumps
   /// All of this engine is a lane: it works in rounds, and only its lineage goes to disk (lane.h, lane_host.h).
   std::shared_ptr<Lane> lane;
   std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
   std::function<std::string()> lanes_not_ready;               ///< why they are not; or empty
   std::function<LaneView()> lanes_view;                       ///< what they do; or empty
-  std::function<void()> end_lanes;                            ///< before the last epoch; or empty
+  std::function<void(std::chrono::steady_clock::time_point until)> end_lanes;  ///< before the last epoch; or empty
   /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
   std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
 };
@@ -92,7 +95,7 @@ struct ApplyOptions {
   std::function<void()> keep;
 };
 
-enum class Operation { start, stop, run_once };
+enum class Operation { start, stop, run_once, terminate };
 
 /// What a queue has, oldest first.
 struct QueueListing {
@@ -116,6 +119,12 @@ struct Redriven {
   std::uint64_t redriven = 0;
   std::uint64_t kept = 0;                   ///< those that do not say where they failed, or whose place is gone
   std::map<std::string, std::uint64_t> to;  ///< how many, by connection
+};
+
+/// A processor that has not returned from a call.
+struct LeftBehind {
+  std::string name;         ///< FLOW/PROCESSOR
+  bool terminated = false;  ///< by an operator; else it hung when all had to end
 };
 
 /// A message for the operator.
@@ -150,8 +159,12 @@ class Engine {
 
   /// Recovers, starts processors, sinks before sources, and lets data flow.
   void start();
-  /// Lets the sessions under way end, makes a last epoch, stops processors. Returns within seconds; idempotent.
+  /// Lets the sessions under way end, makes a last epoch, stops processors. Returns within seconds, also if a processor
+  /// does not return from a call: see left_behind(). Idempotent.
   void stop();
+  /// What has not returned when stop() did. The engine's end waits for it, without a bound: who cannot wait ends the
+  /// process, and not the engine.
+  std::vector<LeftBehind> left_behind() const;
   /// Waits until everything has ended (batch mode), something fatal happened, or stop_waiting() was called. `at_most`
   /// zero: as long as it takes. Returns true if everything ended.
   bool wait(Duration at_most = Duration::zero());
@@ -210,8 +223,10 @@ class Engine {
   std::uint64_t replay(const store::Place& place);
 
   /// Starts a processor, stops it for good (over restarts, too), or has it run one session of at most `flowfiles`
-  /// FlowFiles. Returns at once: the processor's status tells how far that is. What is so already stays so. Any thread
-  /// but a processor's. Throws std::invalid_argument (there is no such processor), NotNow.
+  /// FlowFiles. Returns at once: the processor's status tells how far that is. What is so already stays so. Terminating
+  /// one that is stopping and does not return from a call abandons what it is at: it is stopped at once, as its last
+  /// settled session left it, and a start makes a new object, whatever becomes of the old one. Any thread but a
+  /// processor's. Throws std::invalid_argument (there is no such processor), NotNow.
   void operate(const std::string& flow, const std::string& processor, Operation operation, const std::string& who,
                std::uint32_t flowfiles = 1);
 
@@ -248,6 +263,8 @@ class Engine {
   /// What processors found out about the quality of data; any thread.
   QualityLedgers& quality() { return quality_; }
   std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
+  /// Of terminated processors of this number, threads that have not come back. With the lock.
+  std::size_t threads_left(std::uint32_t number) const;
 
  private:
   struct Executor;
@@ -268,9 +285,10 @@ class Engine {
     std::vector<store::StateChange> states;
     std::vector<std::function<void()>> durable;
   };
+  using Tokens = std::vector<std::pair<std::shared_ptr<Instance>, std::uint64_t>>;  ///< each instance's together
   /// Who is told when an epoch is durable.
   struct WhenDurable {
-    std::vector<std::pair<Instance*, std::uint64_t>> tokens;
+    Tokens tokens;
     std::vector<std::function<void()>> taken_in;
   };
   /// Who is told by the store that an epoch is durable, later than it was written, may be gone by then.
@@ -299,16 +317,35 @@ class Engine {
     Lock& lock_;
   };
 
+  /// A thread in a processor's code. Begins and ends with the lock.
+  class InCall {
+   public:
+    explicit InCall(Instance& instance) : instance_(instance) { instance_.calls.push_back(std::this_thread::get_id()); }
+    ~InCall() { std::erase(instance_.calls, std::this_thread::get_id()); }
+    InCall(const InCall&) = delete;
+    InCall& operator=(const InCall&) = delete;
+
+   private:
+    Instance& instance_;
+  };
+
+  /// One that was terminated, until all its threads have come back.
+  struct Abandoned {
+    std::shared_ptr<Instance> instance;                    ///< null: its last thread is about to leave
+    std::vector<std::shared_ptr<Connection>> connections;  ///< it may look at these, wherever they are by now
+    std::string who;                                       ///< terminated it; empty: it hung when all had to end
+    std::chrono::steady_clock::time_point since;
+  };
+
   // engine.cpp
   void wire();
   void find_components();
   bool create(Instance& instance);
-  void start_processor(Instance& instance, std::uint64_t number);
+  bool start_processor(Instance& instance, std::uint64_t number);
+  void start_first(bool sources);
   void fail(std::string message);
   void report_orphan(const store::RecoveredConnection& orphan);
   bool all_flushed() const;
-  void end_lanes(Lock& lock);
-  bool has_ended_lanes(const Instance& instance) const;
   bool nothing_will_run() const;
   bool everything_ended() const;
 
@@ -327,7 +364,7 @@ class Engine {
   void consider(Instance& instance);
   void consider_timers(Instance& instance);
   void set_timer(Instance& instance, std::int64_t when);
-  void work(Instance& instance);
+  bool work(Instance& instance);
   bool read_back(Connection& connection, Taken& taken, Lock& lock);
   void run_step(Instance& instance, const Step& step, Lock& lock);
   void check_ends();
@@ -351,7 +388,24 @@ class Engine {
   void begin_stop(Instance& instance);
   void go_on_stopping(Instance& instance);
   void end_stops();
-  void destroy_processor(Instance& instance, abi::Processor* processor);
+  bool destroy_processor(Instance& instance, abi::Processor* processor);
+  void note_stopped(Instance& instance, const std::string& who);
+
+  // terminate.cpp
+  void terminate(const std::string& flow, const std::string& processor, const std::string& who, Lock& lock);
+  void check_hangs(const Instance& instance) const;
+  void abandon(const std::shared_ptr<Instance>& instance, const std::string& who);
+  void replace_abandoned(const std::shared_ptr<Instance>& instance, const std::shared_ptr<Instance>& successor);
+  void came_back(Instance& instance, Lock& lock);
+
+  // end.cpp
+  bool is_member(const Instance& instance) const;
+  void end_lanes(std::chrono::steady_clock::time_point until, Lock& lock);
+  bool nobody_in_call() const;
+  void end_committer(Lock& lock);
+  void end_processors(Lock& lock);
+  bool stop_processor(Instance& instance);
+  void abandon_hanging();
 
   // graph.cpp
   Graph present() const;
@@ -376,6 +430,7 @@ class Engine {
   // queue.cpp
   std::shared_ptr<Connection> connection_of(const std::string& id) const;
   void check_up() const;
+  void check_operable() const;
   void wait_durable(Lock& lock);
   SessionInput input_of(Instance& instance, const Connection& connection, Taken& taken) const;
   void settle_for_operator(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
@@ -412,6 +467,7 @@ class Engine {
   void maintain_store(Lock& lock);
   store::Epoch cut(WhenDurable* told);
   void write(const store::Epoch& epoch, Lock& lock);
+  void tell_durable(const Tokens& tokens, Lock& lock);
   void made_durable(const store::Epoch& epoch, WhenDurable told, Lock& lock);
 
   store::Store& store_;
@@ -437,6 +493,10 @@ class Engine {
   std::function<void()> bulletin_listener_;
   EpochStatistics epochs_;
   std::map<const Flight*, Prepared> prepared_;  ///< of finished flights that wait for their turn
+
+  std::list<Abandoned> abandoned_;
+  const Instance* telling_ = nullptr;  ///< the committer tells it what is durable, since:
+  std::chrono::steady_clock::time_point telling_since_;
 
   std::unique_ptr<Executor> executor_;
   std::thread committer_;
@@ -465,6 +525,7 @@ class Engine {
   bool committer_stop_ = false;
   bool committer_ended_ = false;
   bool started_ = false;
+  bool over_ = false;  ///< no new sessions at all: the last epoch is written
   bool stopped_ = false;
   bool stop_waiting_ = false;
   bool ended_ = false;

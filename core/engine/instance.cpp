@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "engine/engine.h"
@@ -14,6 +15,36 @@
 #include "weir/spec.h"
 
 namespace weir::engine {
+
+/// What the member of a flow that scales out says of its lanes, as long as it is not abandoned: then they end, and who
+/// takes its place says anew which there are to be.
+class Instance::MemberLanes final : public abi::Lanes {
+ public:
+  explicit MemberLanes(abi::Lanes& host) : host_(host) {}
+  void want(abi::Text topic, std::int32_t partition) override {
+    const std::lock_guard lock(mutex_);
+    if (abandoned_) return;
+    wanted_.emplace(view(topic), partition);
+    host_.want(topic, partition);
+  }
+  void give_up(abi::Text topic, std::int32_t partition) override {
+    const std::lock_guard lock(mutex_);
+    if (abandoned_) return;
+    wanted_.erase({std::string(view(topic)), partition});
+    host_.give_up(topic, partition);
+  }
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    for (const auto& [topic, partition] : wanted_) host_.give_up(to_text(topic), partition);
+  }
+
+ private:
+  abi::Lanes& host_;
+  std::mutex mutex_;  ///< of what follows; held while the host is told, so that nothing is told to it after abandon()
+  bool abandoned_ = false;
+  std::set<std::pair<std::string, std::int32_t>> wanted_;
+};
 
 Instance::Instance(Engine& engine, std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition,
                    std::uint32_t number)
@@ -88,6 +119,7 @@ std::uint64_t Instance::epoch() const {
 }
 
 void Instance::log(abi::Level level, abi::Text message) {
+  if (is_abandoned()) return;
   log_line(level, this, flow::masked(std::string(view(message)), flow_definition().secrets));
 }
 
@@ -118,18 +150,25 @@ void* Instance::interface(const char* name) {
   if (std::string_view(name) == abi::kLaneInterface) return static_cast<abi::Lane*>(engine_.options().lane.get());
   if (std::string_view(name) == abi::kLaneHoldsInterface)
     return static_cast<abi::LaneHolds*>(engine_.options().lane.get());
-  if (std::string_view(name) == abi::kLanesInterface)
-    return flow_definition().is_member && engine_.options().lanes ? engine_.options().lanes(flow_name_) : nullptr;
+  if (std::string_view(name) == abi::kLanesInterface) return lanes();
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) == abi::kScheduleInterface) {
     const auto& schedule = definition().schedule;
     return schedule.every || !schedule.cron.empty() ? static_cast<abi::Context*>(this) : nullptr;
   }
   if (std::string_view(name) == abi::kQualityInterface)
-    return static_cast<abi::Quality*>(&engine_.quality().of(flow_name_, name_));
+    return static_cast<abi::Quality*>(quality_ ? quality_.get() : &engine_.quality().of(flow_name_, name_));
   if (std::string_view(name) != abi::kSqlInterface) return nullptr;
   if (!sql_) sql_ = sql::make_sql(definition().input_record, [this] { return engine_.now(); }, database_tables());
   return sql_.get();
+}
+
+/// With mutex_.
+abi::Lanes* Instance::lanes() {
+  auto* host = flow_definition().is_member && engine_.options().lanes ? engine_.options().lanes(flow_name_) : nullptr;
+  if (is_abandoned()) host = nullptr;
+  if (!lanes_ && host != nullptr) lanes_ = std::make_unique<MemberLanes>(*host);
+  return lanes_.get();
 }
 
 std::shared_ptr<sql::DatabaseTables> Instance::database_tables() {
@@ -185,6 +224,33 @@ void Instance::forget_run() {
   once_done = false;
   const std::lock_guard lock(mutex_);
   waits_for_.clear();
+}
+
+void Instance::abandon() {
+  status = Status::stopped;
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  quality_ = engine_.quality().replace(flow_name_, name_);
+  if (lanes_) lanes_->abandon();
+}
+
+void Instance::succeed(const Instance& abandoned) {
+  state = abandoned.state;
+  changed_state = abandoned.changed_state;
+  statistics = abandoned.statistics;
+  stopped_by = abandoned.stopped_by;
+  stopped_at = abandoned.stopped_at;
+  component = abandoned.component;
+  inputs = abandoned.inputs;
+  outputs = abandoned.outputs;
+  routed = abandoned.routed;
+  const std::scoped_lock lock(mutex_, abandoned.mutex_);
+  for (const auto& metric : abandoned.metrics_)
+    metrics_.emplace_back(metric.name, metric.help, metric.is_counter).set(metric.value());
+}
+
+std::size_t Instance::threads_left() const {
+  return engine_.threads_left(number_);
 }
 
 std::string Instance::not_ready() const {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/connection.h"
@@ -19,9 +20,14 @@
 #include "weir/abi.h"
 #include "weir/record.h"
 
+namespace weir::abi {
+class Lanes;
+}
+
 namespace weir::engine {
 
 class Engine;
+class QualityLedger;
 
 /// What passed by one relationship, or came in.
 struct Traffic {
@@ -108,12 +114,13 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   std::vector<std::uint64_t> tokens;              ///< asked for by when_durable since the last cut
   Status status = Status::starting;
   std::string status_message;
-  std::string unavailable;      ///< why its last session was rolled back, or its start failed: the far side is away
-  std::uint32_t active = 0;     ///< sessions under way, or about to be
-  std::size_t next_input = 0;   ///< round robin
-  std::int64_t not_before = 0;  ///< backing off until then
-  std::uint32_t failures = 0;   ///< in a row
-  std::string told;             ///< the last `unavailable` that the operator was told, and when
+  std::string unavailable;   ///< why its last session was rolled back, or its start failed: the far side is away
+  std::uint32_t active = 0;  ///< sessions under way, or about to be
+  std::vector<std::thread::id> calls;  ///< the threads that are in its code
+  std::size_t next_input = 0;          ///< round robin
+  std::int64_t not_before = 0;         ///< backing off until then
+  std::uint32_t failures = 0;          ///< in a row
+  std::string told;                    ///< the last `unavailable` that the operator was told, and when
   std::int64_t told_at = 0;
   std::int64_t tick_at = 0;
   std::int64_t timer_at = 0;        ///< the earliest timer that is set; 0: none
@@ -166,14 +173,25 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   void inherit(Instance& from);
   /// Is as it was before it ever ran, but for its state, its statistics, and what an operator asked for.
   void forget_run();
+  /// It was terminated (terminate.cpp): what its threads and its object still do has no effect. With the engine's lock.
+  void abandon();
+  bool is_abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+  /// Takes the place of an abandoned one of the same definition, with what that one's last settled session left. Copies
+  /// all of it: the other's threads may still read theirs.
+  void succeed(const Instance& abandoned);
+  /// Of terminated ones of its number, threads that have not come back. With the engine's lock.
+  std::size_t threads_left() const;
   /// What keeps it from its work, by its own account or the engine's; empty: nothing does. With the engine's lock.
   std::string not_ready() const;
   /// Calls `visit` with each metric that the processor made.
   void each_metric(const std::function<void(const InstanceMetric&)>& visit) const;
 
  private:
+  class MemberLanes;
+
   void waits_for(abi::Text what) override;
   std::shared_ptr<sql::DatabaseTables> database_tables();
+  abi::Lanes* lanes();
 
   Engine& engine_;
   std::vector<std::shared_ptr<const flow::Flow>> flows_;  ///< the last is in force; older ones may still be read
@@ -184,11 +202,14 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   const std::uint32_t number_;
   const std::uint32_t flags_;  ///< of its spec
   const std::uint64_t first_group_;
+  std::atomic<bool> abandoned_{false};
+  std::shared_ptr<QualityLedger> quality_;  ///< of an abandoned one: what it tells goes there, where nobody looks
   std::string folder_;
+  std::unique_ptr<MemberLanes> lanes_;
   std::shared_ptr<abi::Sql> sql_;
   std::unique_ptr<abi::DeclaredRecord> record_;
   std::unique_ptr<abi::EmittedRecord> emitted_;
-  mutable std::mutex mutex_;  ///< of folder_, sql_, record_, emitted_, waits_for_ and metrics_
+  mutable std::mutex mutex_;  ///< of quality_, folder_, lanes_, sql_, record_, emitted_, waits_for_ and metrics_
   std::string waits_for_;
   std::list<InstanceMetric> metrics_;
 };

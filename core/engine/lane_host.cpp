@@ -67,7 +67,7 @@ LaneHost::LaneHost(const std::vector<flow::Flow>& flows, LaneHostOptions options
 }
 
 LaneHost::~LaneHost() {
-  stop();
+  stop(Steady::time_point::max());
 }
 
 abi::Lanes* LaneHost::lanes(const std::string& flow) {
@@ -150,7 +150,10 @@ void LaneHost::run() {
       if (begins) next = std::min(next, state.not_before);
     }
     if (due == lanes_.end()) {
-      if (stopping_) return;
+      if (stopping_) {
+        ended_all_ = true;
+        return changed_.notify_all();
+      }
       if (next == Steady::time_point::max()) {
         changed_.wait(lock);
       } else {
@@ -163,12 +166,23 @@ void LaneHost::run() {
       due->second.drop = false;
       ending_ = {name.flow, running};
       lock.unlock();
+      running->engine->stop_waiting();
       running->starter.join();
       stores_.at(name)->may_wait(false);
       running->engine->stop();
+      const auto left = running->engine->left_behind();
+      for (const auto& processor : left) {
+        options_.report(abi::Level::error,
+                        name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) + ": " +
+                            processor.name + " does not return, so the lane cannot end: restart this Weir to have it");
+      }
       lock.lock();
       ended_.at(name.flow).count(*running->engine);
       ending_ = {};
+      if (!left.empty()) {
+        left_behind_.push_back(std::move(running));
+        continue;
+      }
       lock.unlock();
       running.reset();  // who asks at this moment whether it is ready keeps it a little longer
       std::error_code ignored;
@@ -245,13 +259,15 @@ LaneView LaneHost::seen() const {
   return view;
 }
 
-void LaneHost::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+bool LaneHost::stop(Steady::time_point until) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+  if (!thread_.joinable()) return left_behind_.empty();
+  if (!changed_.wait_until(lock, until, [this] { return ended_all_; })) return false;
+  lock.unlock();
+  thread_.join();
+  return left_behind_.empty();
 }
 
 }  // namespace weir::engine

@@ -44,8 +44,9 @@ class LaneHost {
   std::string not_ready() const;
   /// What the lanes have done since the start of this process, and have now.
   LaneView seen() const;
-  /// Ends all lanes. Idempotent.
-  void stop();
+  /// Ends all lanes. False: one has not ended by then, or a processor of one does not return from a call, which its end
+  /// would wait for: end the process, and not this. Idempotent.
+  bool stop(std::chrono::steady_clock::time_point until);
 
  private:
   class OfFlow;
@@ -77,7 +78,9 @@ class LaneHost {
   std::map<flow::LaneName, Wanted> lanes_;
   std::map<std::string, LaneTotals> ended_;                  ///< by flow: what lanes that are gone have counted
   std::pair<std::string, std::shared_ptr<Running>> ending_;  ///< of which flow; what it counts is not in ended_ yet
+  std::vector<std::shared_ptr<Running>> left_behind_;        ///< a processor of theirs does not return
   bool stopping_ = false;
+  bool ended_all_ = false;
 
   std::thread thread_;  ///< last: it uses all above
 };

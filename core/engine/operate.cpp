@@ -4,7 +4,8 @@
 // it is flushed once, as before any epoch; and when an epoch that holds all it did is durable, so that nothing will be
 // told to it any more, its object is stopped and destroyed. What it still held is queued again, as after a crash. A
 // start makes a new object, as the start of the process does. That an operator stopped it is part of the epochs, as
-// state of a processor that no flow can have, and so holds over restarts.
+// state of a processor that no flow can have, and so holds over restarts. One that does not return from a call stays
+// `stopping` until it is terminated (terminate.cpp).
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -61,19 +62,16 @@ std::shared_ptr<Instance> Engine::instance_of(const std::string& flow, const std
 void Engine::operate(const std::string& flow, const std::string& processor, Operation operation, const std::string& who,
                      std::uint32_t flowfiles) {
   Lock lock(mutex_);
+  if (operation == Operation::terminate) return terminate(flow, processor, who, lock);
   const auto found = instance_of(flow, processor);
   auto& instance = *found;
-  check_up();
+  check_operable();
   const Operating operating(*this, lock);
   using Status = Instance::Status;
   const bool is_stopped = instance.status == Status::stopped;
   if (operation == Operation::stop) {
     if (instance.stopped_by.empty()) {
-      instance.stopped_by = who;
-      instance.stopped_at = clock_->now();
-      stop_changes_[instance.full_name()] =
-          boost::json::serialize(boost::json::object{{"who", who}, {"time", instance.stopped_at}});
-      touch(true);
+      note_stopped(instance, who);
       report_unlocked(instance, abi::Level::info, "stopped by " + who, lock);
     }
     instance.start_after_stop = false;
@@ -96,8 +94,10 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
     return;
   }
   instance.once = operation == Operation::run_once ? std::max(flowfiles, 1U) : 0;
-  report_unlocked(instance, abi::Level::info, (operation == Operation::start ? "started by " : "run once by ") + who,
-                  lock);
+  auto message = (operation == Operation::start ? "started by " : "run once by ") + who;
+  const bool is_alone = threads_left(instance.number()) == 0;
+  if (!is_alone) message += ", while a thread of what was terminated is still away: both may write to the far side";
+  report_unlocked(instance, is_alone ? abi::Level::info : abi::Level::warning, std::move(message), lock);
   if (instance.status == Status::stopping) {
     instance.start_after_stop = true;
   } else if (instance.status == Status::misconfigured) {
@@ -108,12 +108,21 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
   }
 }
 
+/// Over restarts, too.
+void Engine::note_stopped(Instance& instance, const std::string& who) {
+  instance.stopped_by = who;
+  instance.stopped_at = clock_->now();
+  stop_changes_[instance.full_name()] =
+      boost::json::serialize(boost::json::object{{"who", who}, {"time", instance.stopped_at}});
+  touch(true);
+}
+
 void Engine::begin_start(Instance& instance) {
   instance.status = Instance::Status::starting;
   instance.status_message.clear();
   instance.once_done = false;
   const auto start = ++instance.start_number;
-  executor_->post(instance, [this, &instance, start] { start_processor(instance, start); });
+  executor_->post(instance, [this, &instance, start] { return start_processor(instance, start); });
 }
 
 void Engine::begin_stop(Instance& instance) {
@@ -146,17 +155,25 @@ void Engine::end_stops() {
     auto* processor = std::exchange(instance.processor, nullptr);
     ++instance.active;  // Engine::stop() waits for it
     ++active_;
-    executor_->post(instance, [this, &instance, processor] { destroy_processor(instance, processor); });
+    executor_->post(instance, [this, &instance, processor] { return destroy_processor(instance, processor); });
   }
 }
 
-void Engine::destroy_processor(Instance& instance, abi::Processor* processor) {
+bool Engine::destroy_processor(Instance& instance, abi::Processor* processor) {
+  Lock lock(mutex_);
+  const bool is_late = instance.is_abandoned();  // it was terminated before this thread was free for it
   if (processor != nullptr) {
+    const InCall call(instance);
+    lock.unlock();
     processor->stop();
     processor->destroy();
+    lock.lock();
   }
-  const Lock lock(mutex_);
   --instance.active;
+  if (instance.is_abandoned()) {
+    came_back(instance, lock);
+    return is_late;
+  }
   --active_;
   for (auto& held : instance.held) {
     for (auto* input : instance.inputs) {
@@ -173,6 +190,7 @@ void Engine::destroy_processor(Instance& instance, abi::Processor* processor) {
   instance.start_after_stop = false;
   if (options_.until_idle) check_ends();
   quiet_.notify_all();
+  return true;
 }
 
 }  // namespace weir::engine

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace weir::engine {
 
@@ -105,6 +106,14 @@ void QualityOfKey::add(std::int64_t now, const QualityCounts& counts) {
   minutes.add(now, counts);
   quarters.add(now, counts);
   last_judged = now;
+}
+
+QualityLedger::QualityLedger(const QualityLedger& other) : clock_(other.clock_) {
+  const std::lock_guard lock(other.mutex_);
+  total_ = other.total_;
+  keys_ = other.keys_;
+  unflawed_ = other.unflawed_;
+  swept_ = other.swept_;
 }
 
 std::uint32_t QualityLedger::rule(abi::Text field, abi::Text name) {
@@ -226,6 +235,13 @@ QualityLedger& QualityLedgers::of(const std::string& flow, const std::string& pr
   auto& ledger = ledgers_[{flow, processor}];
   if (!ledger) ledger = std::make_shared<QualityLedger>(clock_);
   return *ledger;
+}
+
+std::shared_ptr<QualityLedger> QualityLedgers::replace(const std::string& flow, const std::string& processor) {
+  const std::lock_guard lock(mutex_);
+  const auto found = ledgers_.find({flow, processor});
+  if (found == ledgers_.end()) return std::make_shared<QualityLedger>(clock_);
+  return std::exchange(found->second, std::make_shared<QualityLedger>(*found->second));
 }
 
 std::shared_ptr<QualityLedger> QualityLedgers::find(const std::string& flow, const std::string& processor) const {

@@ -107,6 +107,8 @@ class QualityLedger final : public abi::Quality {
 
   /// The clock outlives it.
   explicit QualityLedger(const Clock& clock) : clock_(clock) {}
+  QualityLedger(const QualityLedger& other);
+  QualityLedger& operator=(const QualityLedger&) = delete;
 
   std::uint32_t rule(abi::Text field, abi::Text name) override;
   void expect(std::int64_t nanoseconds) override;
@@ -148,6 +150,8 @@ class QualityLedgers {
  public:
   explicit QualityLedgers(const Clock& clock) : clock_(clock) {}
   QualityLedger& of(const std::string& flow, const std::string& processor);
+  /// Puts a copy in a ledger's place, and returns the ledger: what is told to that from now on is in none of these.
+  std::shared_ptr<QualityLedger> replace(const std::string& flow, const std::string& processor);
   /// Null: this processor has told nothing.
   std::shared_ptr<QualityLedger> find(const std::string& flow, const std::string& processor) const;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<QualityLedger>> all() const;

@@ -51,7 +51,13 @@ std::shared_ptr<Connection> Engine::connection_of(const std::string& id) const {
 }
 
 void Engine::check_up() const {
-  if (!up_ || stopping_ || !fatal_.empty()) throw NotNow("Weir is starting or stopping: try again when it runs");
+  if (!up_) throw NotNow("Weir is starting: try again when it runs");
+  check_operable();
+}
+
+/// A processor may be stopped while others start: one that hangs in that keeps Weir from being up.
+void Engine::check_operable() const {
+  if (!started_ || stopping_ || !fatal_.empty()) throw NotNow("Weir is starting or stopping: try again when it runs");
   if (applying_) throw NotNow("a changed flow is being applied: try again when that is done");
 }
 

@@ -70,6 +70,7 @@ bool Engine::blocked(Instance& instance, const Connection* input) {
 
 std::optional<Engine::Step> Engine::next_step(Instance& instance) {
   const bool ends = stopping_ || instance.status == Instance::Status::stopping;
+  if (over_) return std::nullopt;
   if (instance.status != Instance::Status::running && instance.status != Instance::Status::stopping)
     return std::nullopt;
   const bool alone = instance.active <= 1;
@@ -109,7 +110,7 @@ void Engine::consider(Instance& instance) {
   if (!step) return;
   ++instance.active;
   ++active_;
-  executor_->post(instance, [this, &instance] { work(instance); });
+  executor_->post(instance, [this, &instance] { return work(instance); });
 }
 
 void Engine::set_timer(Instance& instance, std::int64_t when) {
@@ -130,15 +131,21 @@ void Engine::consider_timers(Instance& instance) {
   for (const auto* input : instance.inputs) later(input->next_due());
 }
 
-void Engine::work(Instance& instance) {
+/// Returns whether the thread goes on: not, if the instance was abandoned while the thread was in it.
+bool Engine::work(Instance& instance) {
   Lock lock(mutex_);
   const auto until = std::chrono::steady_clock::now() + kTimeSlice;
+  const bool is_late = instance.is_abandoned();
   do {
     const auto step = next_step(instance);
     if (!step) break;
     run_step(instance, *step, lock);
   } while (std::chrono::steady_clock::now() < until);
   --instance.active;
+  if (instance.is_abandoned()) {
+    came_back(instance, lock);
+    return is_late;
+  }
   --active_;
   consider_timers(instance);
   consider(instance);
@@ -153,11 +160,14 @@ void Engine::work(Instance& instance) {
   if (options_.until_idle) check_ends();
   if (active_ == 0 || stopping_) quiet_.notify_all();
   if (draining_) drained_.notify_all();
+  return true;
 }
 
-/// Reads what only the disk holds of a flight, without the lock. False: the disk failed, and so did the engine.
+/// Reads what only the disk holds of a flight, without the lock. False: the disk failed, and so did the engine; or the
+/// consumer was terminated, and it is not its flight any more.
 bool Engine::read_back(Connection& connection, Taken& taken, Lock& lock) {
   if (taken.missing.empty()) return true;
+  const auto* consumer = connection.to;
   lock.unlock();
   std::string broken;
   try {
@@ -166,6 +176,7 @@ bool Engine::read_back(Connection& connection, Taken& taken, Lock& lock) {
     broken = error.what();
   }
   lock.lock();
+  if (connection.to != consumer) return false;
   if (!broken.empty()) {
     fail("reading the queue " + connection.id() + ": " + broken);
     return false;
@@ -175,6 +186,7 @@ bool Engine::read_back(Connection& connection, Taken& taken, Lock& lock) {
 }
 
 void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
+  const InCall call(instance);
   const auto now = clock_->now();
   SessionInput input;
   input.now = now;
@@ -232,7 +244,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     message.message(to_text(error.what()));
   } catch (const store::IoError& error) {
     lock.lock();
-    return fail(error.what());
+    return instance.is_abandoned() ? void() : fail(error.what());
   } catch (const std::exception& error) {
     status = abi::Status::defect;
     message.message(to_text(error.what()));
@@ -241,6 +253,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   if (status == abi::Status::ok) prepared = prepare(instance, std::move(session), taken.attempts, duration.count());
 
   lock.lock();
+  if (instance.is_abandoned()) return;
   instance.statistics.busy += duration.count();
   if (step.trigger == abi::Trigger::flush) {
     instance.flush_wanted = status == abi::Status::unavailable && !stopping_ &&

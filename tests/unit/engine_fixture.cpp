@@ -54,6 +54,9 @@ class Count final : public Source {
   void durable(std::uint64_t token) override {
     if (script_->durable) script_->durable(token);
   }
+  void stop() override {
+    if (script_ != nullptr && script_->stop) script_->stop();
+  }
 
  private:
   Script* script_ = nullptr;
@@ -82,6 +85,12 @@ class Do final : public Processor {
   }
   void finish(Session& session) override {
     if (script_->finish) script_->finish(session);
+  }
+  void durable(std::uint64_t token) override {
+    if (script_->durable) script_->durable(token);
+  }
+  void stop() override {
+    if (script_ != nullptr && script_->stop) script_->stop();
   }
 
  private:
@@ -112,15 +121,22 @@ const auto kDo = Spec<NoSettings>{"Do", "Does what the test says."}
                      .relationship({"failure", ""})
                      .relationship({"other", ""})
                      .concurrent();
+const auto kBlock = Spec<NoSettings>{"Block", "Does what the test says, and takes its time."}
+                        .relationship({"success", ""})
+                        .relationship({"failure", ""})
+                        .relationship({"other", ""})
+                        .concurrent()
+                        .blocking();
 const auto kCollect = Spec<NoSettings>{"Collect", "Collects."};
 
 const std::map<std::string, const abi::ProcessorType*>& types() {
   static const auto count = type<Count>(kCount);
   static const auto awaited = type<Count>(kAwaited);
   static const auto act = type<Do>(kDo);
+  static const auto block = type<Do>(kBlock);
   static const auto collect = type<Collect>(kCollect);
   static const std::map<std::string, const abi::ProcessorType*> all{
-      {"Count", &count}, {"Awaited", &awaited}, {"Do", &act}, {"Collect", &collect}};
+      {"Count", &count}, {"Awaited", &awaited}, {"Do", &act}, {"Block", &block}, {"Collect", &collect}};
   return all;
 }
 

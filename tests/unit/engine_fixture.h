@@ -35,6 +35,7 @@ struct Script {
   std::function<void(Session&, std::uint64_t)> poll;  ///< of a source: what it emits, given its position
   std::function<void(Session&)> woken, tick, flush, finish;
   std::function<void(std::uint64_t)> durable;
+  std::function<void()> stop;
   std::uint64_t count = 0;  ///< a source emits this many FlowFiles, "0", "1", …
   std::uint64_t batch = 100;
   bool endless = false;  ///< a source asks for nothing and never ends
@@ -57,7 +58,8 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// A flow made by hand. Types: Count (a source), Do (scripted; success, failure, other), Collect (a sink).
+/// A flow made by hand. Types: Count (a source), Do (scripted; success, failure, other), Block (the same, with threads
+/// of its own), Collect (a sink).
 class FlowBuilder {
  public:
   FlowBuilder();
