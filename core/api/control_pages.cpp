@@ -71,6 +71,8 @@ void add_control_pages(Router& router, engine::Engine& engine) {
               [&engine](Call& call) { return operate(engine, call, Operation::start); });
   router.post(processor + "/stop", "Stops a processor, over restarts too",
               [&engine](Call& call) { return operate(engine, call, Operation::stop); });
+  router.post(processor + "/terminate", "Abandons what a processor is at that stops and does not return from it",
+              [&engine](Call& call) { return operate(engine, call, Operation::terminate); });
   router.post(processor + "/run-once", "Has a stopped processor run one session",
               [&engine](Call& call) { return operate(engine, call, Operation::run_once, flowfiles_of(call.body)); });
   router.post("/flows/{flow}/start", "Starts all processors of a flow",

@@ -34,6 +34,7 @@ struct ProcessorView {
   bool is_source;
   bool is_sink;
   std::map<std::string, engine::LaneProcessor::Made> made = {};  ///< in lanes
+  std::uint64_t threads_left = 0;
 };
 struct QueueView {
   std::shared_ptr<const flow::Flow> flow;
@@ -81,6 +82,7 @@ View look(const engine::Engine& engine) {
                                  instance->not_ready().empty(), instance->statistics,
                                  std::all_of(outputs.begin(), outputs.end(), [](auto& to) { return to.empty(); }),
                                  instance->is_source(), instance->is_sink()});
+      view.processors.back().threads_left = instance->threads_left();
     }
     view.queues.reserve(connections.size());
     for (const auto& c : connections)
@@ -179,6 +181,9 @@ void processors(Exposition& out, const View& view) {
       out, view, "weir_processor_ready", gauge,
       "1 while a processor has what it needs; 0: it has not reached its far side, or cannot start. /readyz says why.",
       [](P p) { return std::uint64_t{p.ready}; });
+  per_processor(out, view, "weir_processor_threads_left", gauge,
+                "Threads that have not come back from a processor that was terminated. Each keeps what it had.",
+                [](P p) { return p.threads_left; });
   per_consumer(out, view, "weir_in_flowfiles_total",
                "FlowFiles that a processor took from its queues. Sources take none: see weir_out_flowfiles_total.",
                [](P p) { return p.statistics.in.files; });

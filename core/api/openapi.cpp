@@ -108,8 +108,8 @@ json::object answer(const Route& route) {
 
 json::object operation(const Route& route) {
   const bool control =
-      route.method == "POST" &&
-      (route.pattern.ends_with("/start") || route.pattern.ends_with("/stop") || route.pattern.ends_with("/run-once"));
+      route.method == "POST" && (route.pattern.ends_with("/start") || route.pattern.ends_with("/stop") ||
+                                 route.pattern.ends_with("/run-once") || route.pattern.ends_with("/terminate"));
   json::object responses{{control ? "202" : "200", answer(route)}};
   responses["default"] =
       json::object{{"description", "What is wrong"},

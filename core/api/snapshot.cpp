@@ -77,6 +77,7 @@ ProcessorSnapshot snapshot_of(const Instance& instance) {
   snapshot.stopped_by = instance.stopped_by;
   snapshot.stopped_at = instance.stopped_at;
   snapshot.state_entries = instance.state.size();
+  snapshot.threads_left = instance.threads_left();
   return snapshot;
 }
 
@@ -201,7 +202,8 @@ json::object live_json(const ProcessorSnapshot& processor) {
           {"last_success", time_json(processor.last_success)},
           {"held", processor.held},
           {"state_entries", processor.state_entries},
-          {"stopped_by", std::move(stopped_by)}};
+          {"stopped_by", std::move(stopped_by)},
+          {"threads_left", processor.threads_left}};
 }
 
 json::object full_json(const ProcessorSnapshot& processor) {

@@ -30,6 +30,7 @@ struct ProcessorSnapshot {
   std::size_t held = 0, state_entries = 0;
   std::string stopped_by;  ///< empty: nobody
   std::int64_t stopped_at = 0;
+  std::size_t threads_left = 0;  ///< of a terminated one, not come back
 
   bool operator==(const ProcessorSnapshot&) const = default;
 };

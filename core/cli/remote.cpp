@@ -140,7 +140,7 @@ int top(const Options& options) {
 }
 
 int control(const Options& options, const std::string& verb) {
-  if (verb == "run-once" && options.name.find('/') == std::string::npos)
+  if ((verb == "run-once" || verb == "terminate") && options.name.find('/') == std::string::npos)
     throw std::invalid_argument(fmt::format("'{}': expected a processor, such as lake/mean", options.name));
   Client client(options.remote);
   const auto answer = client.post(control_path(options.name) + "/" + verb);
@@ -350,12 +350,17 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   constexpr const char* kConnection = "flow/from/relationship/to";
   as_json(remote(verb(app, "status", "How a running Weir stands", [options] { return status(*options); })));
   remote(verb(app, "top", "What flows in a running Weir, each second", [options] { return top(*options); }));
-  for (const char* what : {"start", "stop", "run-once"}) {
-    const auto help =
-        fmt::format("Have a running Weir {} a processor{}", what, std::string(what) == "run-once" ? "" : ", or a flow");
-    named(remote(verb(app, what, help.c_str(), [options, what] { return control(*options, what); })), "name",
-          std::string(what) == "run-once" ? "flow/processor" : "flow/processor, or flow");
-  }
+  constexpr std::pair<const char*, const char*> kOfAny[] = {
+      {"start", "Have a running Weir start a processor, or a flow"},
+      {"stop", "Have a running Weir stop a processor, or a flow"}};
+  for (const auto& [what, help] : kOfAny)
+    named(remote(verb(app, what, help, [options, what] { return control(*options, what); })), "name",
+          "flow/processor, or flow");
+  constexpr std::pair<const char*, const char*> kOfOne[] = {
+      {"run-once", "Have a running Weir run a stopped processor once"},
+      {"terminate", "Have a running Weir abandon what a processor is at that is stopping and does not return"}};
+  for (const auto& [what, help] : kOfOne)
+    named(remote(verb(app, what, help, [options, what] { return control(*options, what); })), "name", "flow/processor");
   auto* tap_command = named(
       remote(verb(app, "tap", "A sample of what enters a connection, as JSON", [options] { return tap(*options); })),
       "connection", kConnection);

@@ -288,7 +288,7 @@ TEST_CASE_FIXTURE(Controlled, "what changes something takes JSON from this site,
   CHECK(status("act") == "running");
   CHECK(served->post("/flows/test/processors/nobody/stop").status == 404);
   CHECK(served->post("/flows/nobody/stop").status == 404);
-  CHECK(order("act", "terminate") == 404);
+  CHECK(order("act", "kill") == 404);
   CHECK(weir::test::post(served->port, stop, "", {{"Origin", "http://localhost"}}).status == 202);
   CHECK(becomes("act", "stopped"));
 }
