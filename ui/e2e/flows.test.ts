@@ -1,4 +1,6 @@
 // Flows that are unlike the main job: hostile, broken, large.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { axe, launch, open } from './browser';
@@ -111,6 +113,41 @@ processors:
     await page.getByRole('button', { name: 'Stop', exact: true }).waitFor();
     expect(await axe(page)).toEqual([]);
     expect(await page.evaluate(() => document.cookie)).toBe(''); // no script can read it
+    await page.close();
+  } finally {
+    await site.stop();
+  }
+});
+
+it('a processor that does not come to an end is terminated, once that was confirmed', async () => {
+  const site = await weir(`
+flow: stuck
+processors:
+  make: {type: GenerateFlowFile, rate: 20/s, content: x, to: hang}
+  hang: {type: Hang, file: stuck, in: step, to: end}
+  end: {type: Discard}
+`);
+  const file = join(site.folder, 'stuck');
+  try {
+    const { page } = await open(browser, `${site.url}/#/flow/stuck/processor/hang`);
+    writeFileSync(file, '');
+    await page.getByText('hangs in step').first().waitFor({ timeout: 60_000 });
+    const terminate = page.getByRole('button', { name: 'Terminate…' });
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.locator('.panel .chip', { hasText: 'stopping' }).waitFor();
+    expect(await terminate.count()).toBe(0); // it may still end by itself
+    await terminate.click({ timeout: 60_000 });
+    expect(await axe(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Wait for it' }).click();
+    await page.locator('.panel .chip', { hasText: 'stopping' }).waitFor();
+    await terminate.click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Terminate' }).click();
+    await page.locator('.panel .chip', { hasText: 'stopped' }).waitFor();
+    await page.getByText('1 thread of what was terminated has not come back yet.').waitFor();
+    rmSync(file);
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    await page.locator('.panel .chip', { hasText: 'running' }).waitFor({ timeout: 60_000 });
+    await page.getByText('has not come back yet').waitFor({ state: 'detached', timeout: 60_000 });
     await page.close();
   } finally {
     await site.stop();

@@ -76,15 +76,19 @@ export async function sensorLake(): Promise<Site & { broker: string }> {
   return { url, broker, stop: () => running.stop() };
 }
 
-/** Weir with flows of the test's own: one, or several. */
-export async function weir(flow: string | string[], listen: string = '127.0.0.1:0'): Promise<Site & { token: Token }> {
+/** Weir with flows of the test's own: one, or several; and the tests' own plugins. */
+export async function weir(
+  flow: string | string[],
+  listen: string = '127.0.0.1:0',
+): Promise<Site & { token: Token; folder: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
   const files = [flow].flat().map((text, index) => {
     const file = join(folder, `flow${index}.yaml`);
     writeFileSync(file, text);
     return file;
   });
-  const command = [join(build, 'weir'), 'run', ...files, '--data', join(folder, 'data'), '--listen', listen];
+  const options = ['--data', join(folder, 'data'), '--listen', listen, '--plugins', join(build, 'tests/hang')];
+  const command = [join(build, 'weir'), 'run', ...files, ...options];
   const running = start(command, folder);
   const url = await running.says(/listening on (http:\/\/[\d.]+:\d+)/, 60);
   const token = (name: string, role: string) => {
@@ -92,7 +96,7 @@ export async function weir(flow: string | string[], listen: string = '127.0.0.1:
     const said = execFileSync(join(build, 'weir'), command, { encoding: 'utf8' });
     return /weir_\S+/.exec(said)?.[0] ?? '';
   };
-  return { url, token, stop: () => running.stop() };
+  return { url, token, folder, stop: () => running.stop() };
 }
 
 /** Makes a token for someone, while Weir runs. */

@@ -30,6 +30,8 @@ export interface ProcessorState {
   held: number;
   state_entries: number;
   stopped_by?: { who: string; time: string } | null;
+  /** Of what was terminated: not come back yet. */
+  threads_left?: number;
 }
 
 export interface Processor extends ProcessorState {
