@@ -1,12 +1,17 @@
 #include "inbox.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <system_error>
 #include <utility>
+
+#include "weir/errors.h"
 
 namespace weir::mqtt {
 namespace {
@@ -21,6 +26,13 @@ void sync_folder(const std::filesystem::path& folder) {
   ::close(file);
 }
 
+int open_folder(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file >= 0) return file;
+  throw std::filesystem::filesystem_error("cannot open", folder, std::error_code(errno, std::system_category()));
+}
+
 /// The number in a file's name, "12.inbox".
 bool number_of(const std::filesystem::path& path, std::uint64_t* number) {
   if (path.extension() != kExtension) return false;
@@ -31,9 +43,19 @@ bool number_of(const std::filesystem::path& path, std::uint64_t* number) {
 
 }  // namespace
 
+Inbox::Own::Own(const std::filesystem::path& folder) : file_(open_folder(folder)) {
+  if (::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(file_);
+  throw Unavailable("the inbox " + folder.string() +
+                    " is still in use by this source as it was before it was terminated, and waited for");
+}
+
+Inbox::Own::~Own() {
+  ::close(file_);
+}
+
 Inbox::Inbox(std::filesystem::path folder, Durability durability, std::uint64_t segment_size)
-    : folder_(std::move(folder)), durability_(durability), segment_size_(segment_size) {
-  std::filesystem::create_directories(folder_);
+    : folder_(std::move(folder)), own_(folder_), durability_(durability), segment_size_(segment_size) {
   for (const auto& file : std::filesystem::directory_iterator(folder_)) {
     std::uint64_t number = 0;
     if (!number_of(file.path(), &number)) continue;

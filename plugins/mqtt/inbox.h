@@ -37,7 +37,8 @@ class Inbox {
   static constexpr std::uint64_t kSegmentSize = std::uint64_t{1} << 20;
 
   /// Opens the inbox in a folder, which is made if need be, with what an earlier run left in it. Throws
-  /// std::filesystem::filesystem_error if the folder cannot be used.
+  /// std::filesystem::filesystem_error if the folder cannot be used, and Unavailable if another has it open: a source
+  /// that was terminated and whose thread has not come back still receives, and acknowledges, what its inbox gets.
   Inbox(std::filesystem::path folder, Durability durability, std::uint64_t segment_size = kSegmentSize);
   ~Inbox();
 
@@ -108,7 +109,20 @@ class Inbox {
   std::uint64_t end_bytes() const;
   std::uint64_t kept_bytes() const;
 
+  /// A folder that is one inbox's alone.
+  class Own {
+   public:
+    explicit Own(const std::filesystem::path& folder);
+    ~Own();
+    Own(const Own&) = delete;
+    Own& operator=(const Own&) = delete;
+
+   private:
+    const int file_;
+  };
+
   const std::filesystem::path folder_;
+  const Own own_;
   const Durability durability_;
   const std::uint64_t segment_size_;
 

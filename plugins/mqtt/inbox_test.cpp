@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "weir/errors.h"
+
 namespace {
 
 using weir::mqtt::Durability;
@@ -103,6 +105,20 @@ TEST_CASE("What was appended is read in order, with all that a message has") {
     return true;
   }) == 2);
   CHECK_FALSE(inbox.has_more());
+}
+
+TEST_CASE("A folder is one inbox's alone, until that is gone") {
+  const Folder folder;
+  {
+    Inbox inbox(folder.path, Durability::process);
+    CHECK_THROWS_AS(std::make_unique<Inbox>(folder.path, Durability::process), weir::Unavailable);
+    CHECK(inbox.append(message("kept")).stored);
+  }
+  Inbox next(folder.path, Durability::process);
+  CHECK(next.read(false, [](const Message& m) {
+    CHECK(m.payload == "kept");
+    return true;
+  }) == 1);
 }
 
 TEST_CASE("The reader is woken once for the first message after it found nothing, and not before") {
