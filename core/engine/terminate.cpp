@@ -20,22 +20,18 @@ namespace weir::engine {
 namespace {
 
 /// For others who work on the graph at this moment; they take as long as an epoch.
-constexpr auto kOthersPatience = std::chrono::seconds(5);
+constexpr auto kOthersPatience = std::chrono::seconds(2);
 
 }  // namespace
 
 void Engine::terminate(const std::string& flow, const std::string& processor, const std::string& who, Lock& lock) {
-  const auto is_told = [&](const std::shared_ptr<Instance>& instance) { return telling_ == instance.get(); };
   quiet_.wait_for(lock, kOthersPatience, [&] {
-    return (operators_ == 0 && !is_told(instance_of(flow, processor))) || applying_ || stopping_ || !fatal_.empty();
+    const bool is_told = telling_ == instance_of(flow, processor).get();
+    return (operators_ == 0 && !is_told) || applying_ || stopping_ || !fatal_.empty();
   });
   const auto instance = instance_of(flow, processor);
   check_operable();
   check_hangs(*instance);
-  if (is_told(instance))
-    throw NotNow(instance->full_name() +
-                 " is being told what is durable, and does not return from that: no epoch is written until it does. "
-                 "Restart Weir, which loses nothing");
   if (operators_ != 0) throw NotNow("a queue or a processor is being worked on: try again when that is done");
 
   const auto successor =
@@ -66,6 +62,10 @@ void Engine::check_hangs(const Instance& instance) const {
     case Status::stopping:
       break;
   }
+  if (telling_ == &instance)
+    throw NotNow(name +
+                 " is being told what is durable, and does not return from that: no epoch is written until it does. "
+                 "Restart Weir, which loses nothing");
   if (instance.active == 0 && !instance.in_start)
     throw NotNow(name +
                  " has come to its end, and is stopped as soon as what it did is durable: if that takes long, see what "

@@ -170,6 +170,11 @@ FlowBuilder& FlowBuilder::named(const std::string& name) {
   return *this;
 }
 
+FlowBuilder& FlowBuilder::member() {
+  flow_.is_member = true;
+  return *this;
+}
+
 FlowBuilder& FlowBuilder::processor(const std::string& name, const std::string& type,
                                     const std::function<void(flow::Processor&)>& change) {
   flow::Processor processor;

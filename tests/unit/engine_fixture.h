@@ -65,6 +65,8 @@ class FlowBuilder {
   FlowBuilder();
   /// Of the flow; "test" unless said. Before anything is in it.
   FlowBuilder& named(const std::string& name);
+  /// It is the member of a flow that scales out: its source speaks for the lanes.
+  FlowBuilder& member();
   FlowBuilder& processor(const std::string& name, const std::string& type,
                          const std::function<void(flow::Processor&)>& change = {});
   FlowBuilder& connect(const std::string& from, const std::string& relationship, const std::string& to,

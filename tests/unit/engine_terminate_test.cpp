@@ -14,6 +14,7 @@
 
 #include "engine/engine.h"
 #include "tests/unit/engine_fixture.h"
+#include "weir/lane.h"
 #include "weir/quality.h"
 
 using namespace weir;
@@ -531,6 +532,73 @@ TEST_CASE_FIXTURE(Terminated, "what is not stopping is not terminated, and is to
                        engine::NotNow);
   latch.open();
   CHECK(becomes(Status::stopped));
+}
+
+TEST_CASE_FIXTURE(Terminated, "one that does not return from durable() keeps the epochs, and a restart is what helps") {
+  auto& latch = hold();
+  scripts()["act"].durable = [&](std::uint64_t) { latch.pass(); };
+  scripts()["act"].process = [](FlowFile file, Session& session) {
+    session.when_durable(1);
+    session.transfer(file, 0);
+  };
+  open();
+  start();
+  give("x");
+  REQUIRE(latch.holds());
+  order(Operation::stop);
+  CHECK_THROWS_WITH_AS(order(Operation::terminate),
+                       "test/act is being told what is durable, and does not return from that: no epoch is written "
+                       "until it does. Restart Weir, which loses nothing",
+                       engine::NotNow);
+  latch.open();
+  CHECK(becomes(Status::stopped));
+}
+
+TEST_CASE_FIXTURE(Terminated,
+                  "the lanes of a member that is terminated end, and its successor says anew which it has") {
+  struct Host final : weir::abi::Lanes {
+    void want(weir::abi::Text topic, std::int32_t partition) override { note("+", topic, partition); }
+    void give_up(weir::abi::Text topic, std::int32_t partition) override { note("-", topic, partition); }
+    void note(const char* what, weir::abi::Text topic, std::int32_t partition) {
+      const std::lock_guard lock(mutex);
+      said += what + std::string(view(topic)) + std::to_string(partition) + " ";
+    }
+    std::string all() {
+      const std::lock_guard lock(mutex);
+      return said;
+    }
+    std::mutex mutex;
+    std::string said;
+  } host;
+  auto& latch = hold();
+  FlowBuilder flow;
+  flow.member().processor("source", "Count").processor("act", "Collect").connect("source", "success", "act");
+  weir::abi::Lanes* first = nullptr;
+  scripts()["source"].start = [&](Context& context) {
+    auto* lanes = static_cast<weir::abi::Lanes*>(context.raw()->interface(weir::abi::kLanesInterface));
+    if (first == nullptr) first = lanes;
+    for (const auto partition : {1, 2, 3}) lanes->want(to_text("t"), partition);
+    lanes->give_up(to_text("t"), 2);
+  };
+  scripts()["source"].poll = [&](Session&, std::uint64_t) {
+    if (!latch.pass()) return;
+    first->want(to_text("t"), 7);
+    first->give_up(to_text("t"), 1);
+  };
+  scripts()["source"].endless = true;
+  run = std::make_unique<Run>(folder.path(), flow, false, [&](engine::Options& options) {
+    options.lanes = [&](const std::string&) { return &host; };
+  });
+  start();
+  REQUIRE(latch.holds());
+  terminate("source");
+  CHECK(host.all() == "+t1 +t2 +t3 -t2 -t1 -t3 ");
+  order(Operation::start, "source");
+  REQUIRE(becomes(Status::running, "source"));
+  latch.open();
+  CHECK(comes_back());
+  CHECK(host.all() == "+t1 +t2 +t3 -t2 -t1 -t3 +t1 +t2 +t3 -t2 ");
+  run.reset();
 }
 
 TEST_CASE_FIXTURE(Terminated, "a thread that comes back while others work under load leaves them alone") {
