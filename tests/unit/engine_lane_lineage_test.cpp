@@ -44,7 +44,7 @@ class LanesOf {
     REQUIRE(eventually([&] { return host_->seen().processors.front().lanes == 0; }));
   }
   void stop() {
-    host_->stop();
+    host_->stop(std::chrono::steady_clock::time_point::max());
     main_.engine->stop();
   }
   engine::Engine& engine() { return *main_.engine; }
