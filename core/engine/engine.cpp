@@ -227,6 +227,7 @@ void Engine::start() {
     committer_ended_ = true;
     quiet_.notify_all();
   });
+  clock_lead_ = clock_lead();  // before anything runs: however late its thread begins, it sees what was adjusted since
   timer_thread_ = std::thread([this] { timer_loop(); });
   // Sinks compare their progress with the store's before a source may add to it.
   for (const bool sources : {false, true}) start_first(sources);

@@ -386,7 +386,6 @@ void Engine::follow_clock(Lock& lock) {
 
 void Engine::timer_loop() {
   Lock lock(mutex_);
-  clock_lead_ = clock_lead();
   while (!stopping_) {
     if (timers_.empty()) {
       quiet_.notify_all();
