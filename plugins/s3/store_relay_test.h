@@ -41,14 +41,14 @@ class StoreRelay {
         ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
       throw std::runtime_error("no port for a relay");
     port_ = ntohs(address.sin_port);
-    threads_.emplace_back([this] { accept(); });
+    acceptor_ = std::thread([this] { accept(); });
   }
   ~StoreRelay() {
     ends_ = true;
     ::shutdown(listener_, SHUT_RDWR);
-    threads_.front().join();
+    acceptor_.join();
     cut();
-    for (auto thread = threads_.begin() + 1; thread != threads_.end(); ++thread) thread->join();
+    for (auto& thread : threads_) thread.join();
     ::close(listener_);
   }
   StoreRelay(const StoreRelay&) = delete;
@@ -154,8 +154,9 @@ class StoreRelay {
   std::atomic<bool> ends_ = false;
   std::atomic<bool> dead_ = false;
   std::mutex mutex_;
-  std::set<int> sockets_;  ///< of clients; under the lock
-  std::vector<std::thread> threads_;
+  std::set<int> sockets_;             ///< of clients; under the lock
+  std::vector<std::thread> threads_;  ///< of the acceptor, until it has ended
+  std::thread acceptor_;
 };
 
 }  // namespace weir::s3
