@@ -40,6 +40,22 @@ processors:
   out: {{type: FileSink, path: "{out}", delivery: exactly_once, drop: failure}}
 """
 
+TO_TOPIC = """
+flow: to-topic
+processors:
+  numbers: {{type: GenerateFlowFile, count: {count}, rate: 2000/s, content: '{{"k": $(seq % 5), "n": $(seq)}}', to: topic}}
+  topic: {{type: KafkaSink, brokers: "{brokers}", topic: numbers, drop: failure}}
+"""
+
+LANE = """
+flow: lane
+scale_out: true
+processors:
+  in: {{type: KafkaSource, brokers: "{brokers}", topic: numbers, group: lane, emit: chunk, chunk_size: 4KiB, to: out}}
+  out: {{type: S3Sink, {store}, key: lane/kind=$(k)/lines.ndjson.gz, roll_count: 50, close_idle: 1s, uploads: 1,
+         delivery: exactly_once, drop: failure}}
+"""
+
 
 class Faults(unittest.TestCase):
     def setUp(self):
@@ -74,7 +90,7 @@ class Faults(unittest.TestCase):
         path.write_text(text)
         return str(path)
 
-    def play(self, proxy, flow, arrived):
+    def play(self, proxy, flow, arrived, until_idle=True):
         run = self.weir.start(flow, "data", {})
 
         def all_played():
@@ -89,7 +105,8 @@ class Faults(unittest.TestCase):
         flow_runs.wait_for("what is still missing", arrived, run, PATIENCE)
         self.assertEqual(run.stop(), 0, run.output()[-3000:])
         log = run.output()
-        self.weir.run(flow, "data", {})
+        if until_idle:
+            self.weir.run(flow, "data", {})
         print(f"{sum(proxy.counts.values())} faults of {len(proxy.counts)} kinds; {len(log.splitlines())} lines of log", flush=True)
 
     def test_what_a_sink_writes_is_there_once(self):
@@ -100,6 +117,21 @@ class Faults(unittest.TestCase):
         self.play(proxy, flow, lambda: len(self.stored("small")) >= LINES and len(self.stored("large")) >= BLOBS)
         failures.check_each_once(self, self.stored("small"), LINES)
         failures.check_each_once(self, self.stored("large"), BLOBS)
+
+    def test_what_a_lane_writes_is_there_once(self):
+        kafka = flow_runs.start_servers(BUILD, "kafka,num.partitions=1")
+        if not kafka:
+            self.skipTest("the broker cannot be had")
+        self.addCleanup(kafka.stop)
+        brokers = kafka.where["kafka"]
+        topic = self.weir.folder / "topic.yaml"
+        topic.write_text(TO_TOPIC.format(brokers=brokers, count=LINES))
+        load = self.weir.start(str(topic), "load", {})
+        self.addCleanup(load.kill)
+        proxy, store = self.store(["put", "complete"])  # what makes objects count, and what shows them
+        flow = self.flow(LANE.format(brokers=brokers, store=store))
+        self.play(proxy, flow, lambda: len(self.stored("lane")) >= LINES, until_idle=False)
+        failures.check_each_once(self, self.stored("lane"), LINES)
 
     def test_what_a_source_reads_comes_once(self):
         self.write(self.weir.folder / "input/lines", LINES, 20)
