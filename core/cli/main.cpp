@@ -53,8 +53,9 @@ int main(int argc, char** argv) {
   run_command->add_option("--openlineage", run.openlineage,
                           "URL of an OpenLineage endpoint to tell what the flows do; or OPENLINEAGE_URL");
   run_command->add_option("--param", run.parameters, "NAME=VALUE of a flow's parameter")->allow_extra_args(false);
-  auto* idle = run_command->add_flag("--until-idle", run.until_idle,
-                                     "End when the sources have nothing more and all has flowed");
+  auto* idle = run_command->add_flag(
+      "--until-idle", run.until_idle,
+      "End when the sources have nothing more and all has flowed; no cron schedule is waited for");
   run_command->add_option("--for", run_for, "End after a time, such as 30s")->excludes(idle);
   run_command->add_option("--workers", run.workers, "Threads that run processors; 0: one a core")
       ->capture_default_str();

@@ -183,7 +183,9 @@ bool Engine::start_processor(Instance& instance, std::uint64_t number) {
     instance.unavailable.clear();
     instance.poll_wanted = instance.is_source();
     const auto& schedule = instance.definition().schedule;
-    if (!schedule.cron.empty()) instance.next_scheduled = flow::next_cron_time(schedule.cron, clock_->now());
+    // A batch ends when all has flowed: nothing in it waits for a time of day.
+    if (!schedule.cron.empty() && !options_.until_idle)
+      instance.next_scheduled = flow::next_cron_time(schedule.cron, clock_->now());
     consider_timers(instance);
     consider(instance);
   } else if (status == abi::Status::unavailable) {

@@ -293,7 +293,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
   const auto& schedule = instance.definition().schedule;
   if (schedule.every && step.trigger == abi::Trigger::input) {
     instance.next_scheduled = now - back + schedule.every->count();
-  } else if (!schedule.cron.empty() && step.trigger == abi::Trigger::input) {
+  } else if (instance.next_scheduled != 0 && step.trigger == abi::Trigger::input) {
     instance.next_scheduled = flow::next_cron_time(schedule.cron, now);
   }
   // Also where this step was a tick, behind a poll that has taken longer than the schedule's pause.

@@ -114,6 +114,29 @@ TEST_CASE_FIXTURE(EngineTest, "a batch run does not wait for the next time of a 
   CHECK(collected().of("sink") == numbers(3));
 }
 
+TEST_CASE_FIXTURE(EngineTest,
+                  "a batch run waits for no time of a cron expression: all is brought, and flows, at once") {
+  constexpr std::int64_t kMinute = 60'000'000'000, kStart = 1'700'006'400'000'000'000;  // midnight
+  FlowBuilder flow;
+  const auto at_six = [](flow::Processor& p) { p.schedule.cron = "0 6 * * *"; };
+  flow.processor("source", "Count", at_six).processor("sink", "Collect", at_six).connect("source", "success", "sink");
+  scripts()["source"].endless = true;  // it says itself when it ends
+  std::uint64_t polls = 0;
+  scripts()["source"].poll = [&](Session& session, std::uint64_t) {
+    const auto file = session.create();
+    session.append(file, std::to_string(polls));
+    session.transfer(file, 0);
+    if (++polls < 3) return session.tick_at(session.now() + kMinute);  // it has not got all yet
+    session.finished();
+  };
+  engine::VirtualClock clock(kStart);
+  Run run(folder.path(), flow, true, [&](engine::Options& options) { options.clock = &clock; });
+  run.start();
+  REQUIRE(run.engine->advance(kStart + 3 * kMinute, std::chrono::seconds(20)));
+  CHECK(run.finish());
+  CHECK(collected().of("sink") == numbers(3));
+}
+
 namespace {
 
 /// One FlowFile, through a processor whose script says what becomes of it.
