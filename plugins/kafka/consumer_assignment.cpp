@@ -58,6 +58,8 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
     }
   }
   give_up(client_.get(), list);
+  context().log(Level::info,
+                "the group '" + settings_.group + "' takes " + std::to_string(list->cnt) + " partitions away");
 }
 
 std::string Consumer::go_on_at(rd_kafka_topic_partition_list_t* list) {

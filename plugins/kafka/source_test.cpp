@@ -4,6 +4,7 @@
 #include <set>
 #include <thread>
 
+#include "assignment.h"
 #include "kafka_test.h"
 #include "tests/servers/kafka.h"
 #include "weir/plugin.h"
@@ -63,7 +64,103 @@ bool logs(Runner& runner, const std::string& text) {
   return true;
 }
 
+/// A member of the group that never says what it has read. It answers rebalances only while it is polled.
+class Member {
+ public:
+  Member(const std::string& brokers, const std::string& topic, const std::string& group) {
+    auto* conf = rd_kafka_conf_new();
+    for (const auto& [name, value] : std::map<std::string, std::string>{{"bootstrap.servers", brokers},
+                                                                        {"group.id", group},
+                                                                        {"partition.assignment.strategy", strategy()},
+                                                                        {"session.timeout.ms", "6000"},
+                                                                        {"max.poll.interval.ms", "6000"},
+                                                                        {"heartbeat.interval.ms", "100"},
+                                                                        {"enable.auto.commit", "false"},
+                                                                        {"log_level", "0"}})
+      REQUIRE(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), nullptr, 0) == RD_KAFKA_CONF_OK);
+    // With a callback, a rebalance waits for the poll that calls it; without, librdkafka's own thread answers.
+    rd_kafka_conf_set_rebalance_cb(
+        conf, [](rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void*) {
+          rd_kafka_assign(client, error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? list : nullptr);
+        });
+    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nullptr, 0);
+    rd_kafka_poll_set_consumer(client_);
+    auto* topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
+    rd_kafka_subscribe(client_, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+  }
+  ~Member() {
+    rd_kafka_consumer_close(client_);
+    rd_kafka_destroy(client_);
+  }
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  /// False: the group has given it nothing.
+  bool wait_for_partitions() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (count() == 0 && std::chrono::steady_clock::now() < deadline)
+      if (auto* message = rd_kafka_consumer_poll(client_, 50)) rd_kafka_message_destroy(message);
+    return count() > 0;
+  }
+
+ private:
+  /// As KafkaSource, or they have no group.
+  static std::string strategy() { return weir::kafka::assignment_strategy(); }
+  int count() const {
+    rd_kafka_topic_partition_list_t* list = nullptr;
+    rd_kafka_assignment(client_, &list);
+    const int count = list->cnt;
+    rd_kafka_topic_partition_list_destroy(list);
+    return count;
+  }
+
+  rd_kafka_t* client_;
+};
+
 }  // namespace
+
+TEST_CASE("a batch run does not take it for the end that the group takes all partitions away and gives none yet") {
+  if (weir::kafka::cooperative()) return;  // then members keep what stays theirs
+  auto* broker = KafkaBroker::shared();
+  if (broker == nullptr) return;
+  TestClient client(broker->brokers());
+  client.create_topic("shared-out", 2);
+  Runner runner(type(),
+                settings(broker->brokers(),
+                         "topic: shared-out\ngroup: shared-out\nemit: each\n"
+                         "options: {heartbeat.interval.ms: '100', session.timeout.ms: '6000'}\n"),
+                {.until_idle = true});
+  runner.run();  // it joins
+  REQUIRE(logs(runner, "the group 'shared-out' gives us 2 more partitions"));
+  for (int i = 0; i < 20; ++i) client.produce("shared-out", std::to_string(i), {}, i % 2);
+  client.flush();
+  {
+    Member silent(broker->brokers(), "shared-out", "shared-out");
+    REQUIRE(silent.wait_for_partitions());  // and from now on it answers no rebalance
+    REQUIRE(logs(runner, "the group 'shared-out' gives us 1 more partitions"));
+    const auto taken = [&] {
+      return std::ranges::count_if(
+          runner.logs(), [](const auto& log) { return log.message.starts_with("the group 'shared-out' takes "); });
+    };
+    const auto before = taken();
+    const Member third(broker->brokers(), "shared-out", "shared-out");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (taken() == before && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    REQUIRE(taken() > before);
+    runner.run();  // while the group waits for the silent one
+    CHECK(!runner.finished());
+  }
+  std::set<std::string> all;
+  runner.run_until([&] {
+    for (const auto& output : runner.take("success")) all.insert(output.content);
+    return runner.finished();
+  });
+  CHECK(runner.finished());
+  CHECK(all.size() == 20);
+}
 
 TEST_CASE("a message becomes a FlowFile with its topic, partition, offset, time, key and headers as attributes") {
   auto* broker = KafkaBroker::shared();
