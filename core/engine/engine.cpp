@@ -126,7 +126,7 @@ void Engine::find_components() {
 }
 
 bool Engine::create(Instance& instance) {
-  const flow::SettingsNode settings(instance.definition().settings);
+  const flow::SettingsNode settings(instance.definition().settings, instance.definition().exactly_once);
   detail::Message message;
   abi::Processor* processor = nullptr;
   const auto status = instance.definition().type->create(&settings, &processor, &message);

@@ -36,7 +36,7 @@ void try_constructing(const Draft& draft, const Reporter& report, const std::vec
   for (std::size_t i = 0; i < draft.processors.size(); ++i) {
     const auto& beside = draft.processors[i];
     if (!beside.sound || beside.type == nullptr) continue;
-    const SettingsNode settings(draft.flow.processors[i].settings);
+    const SettingsNode settings(draft.flow.processors[i].settings, draft.flow.processors[i].exactly_once);
     abi::Processor* processor = nullptr;
     detail::Message message;
     const auto status = beside.type->type->create(&settings, &processor, &message);

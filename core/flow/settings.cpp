@@ -70,6 +70,14 @@ SettingsNode::SettingsNode(const boost::property_tree::ptree& tree) : tree_(tree
   }
 }
 
+SettingsNode::SettingsNode(const boost::property_tree::ptree& tree, bool exactly_once) : SettingsNode(tree) {
+  static const std::string key = "delivery";
+  static const boost::property_tree::ptree value("exactly_once");
+  if (!exactly_once) return;
+  keys_.push_back(&key);
+  children_.emplace_back(value);
+}
+
 abi::Text SettingsNode::key(std::uint32_t index) const {
   return {keys_[index]->data(), keys_[index]->size()};
 }

@@ -17,6 +17,8 @@ namespace weir::flow {
 class SettingsNode final : public abi::Node {
  public:
   explicit SettingsNode(const boost::property_tree::ptree& tree);
+  /// A processor's, with the flow's `delivery` beside its properties where that is exactly_once.
+  SettingsNode(const boost::property_tree::ptree& tree, bool exactly_once);
   SettingsNode(const SettingsNode&) = delete;
   SettingsNode& operator=(const SettingsNode&) = delete;
 

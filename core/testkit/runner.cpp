@@ -247,7 +247,7 @@ class Runner::Host {
  private:
   void start() {
     context_.set_input(committed_.cursor(), committed_.next);
-    const flow::SettingsNode settings(prepared_.settings);
+    const flow::SettingsNode settings(prepared_.settings, options_.exactly_once);
     detail::Message message;
     abi::Processor* processor = nullptr;
     detail::raise(type_->create(&settings, &processor, &message), message.text());

@@ -27,15 +27,20 @@ bool KafkaSink::Held::knows(std::uint32_t record) const {
          std::ranges::any_of(rejected, [&](const auto& r) { return r.record == record; });
 }
 
-KafkaSink::KafkaSink(SinkSettings settings) : settings_(std::move(settings)), bounds_(settings_.compression != "none") {
+KafkaSink::KafkaSink(SinkSettings settings, Delivery delivery)
+    : settings_(std::move(settings)), bounds_(settings_.compression != "none") {
   check(settings_, Role::producer);
   check(static_cast<const MessageSettings&>(settings_));
   if (const auto error = topic_error(settings_.progress_topic); !error.empty())
     throw Misconfigured("progress_topic: '" + settings_.progress_topic + "' " + error);
   if (settings_.progress_topic == settings_.topic)
     throw Misconfigured("progress_topic: has to be another than the topic of the data");
-  check_together(settings_.options,
-                 {{"acks", settings_.acks}, {"enable.idempotence", settings_.acks == "all" ? "true" : "false"}});
+  const bool exactly_once = delivery == Delivery::exactly_once;
+  if (exactly_once && settings_.acks != "all")
+    throw Misconfigured("acks: is " + settings_.acks + ", and `delivery: exactly_once` needs all");
+  Options own = {{"acks", settings_.acks}, {"enable.idempotence", settings_.acks == "all" ? "true" : "false"}};
+  if (exactly_once) own.emplace_back("transactional.id", "weir");
+  check_together(settings_.options, own);
 }
 
 void KafkaSink::start(Context& context) {
@@ -43,7 +48,6 @@ void KafkaSink::start(Context& context) {
   exactly_once_ = context_.exactly_once();
   if (exactly_once_) lane_ = Lane(context_);
   if (lane_) failure_ = context_.relationship("failure");
-  if (exactly_once_ && settings_.acks != "all") throw Misconfigured("acks: exactly once needs `all`");
   messages_metric_ = context_.counter("kafka_messages", "Messages that the brokers have.");
   rejected_metric_ = context_.counter("kafka_rejected", "Messages that went to failure.");
   commits_metric_ = context_.counter("kafka_commits", "Transactions committed.");

@@ -14,6 +14,7 @@
 #include "producer.h"
 #include "progress_topic.h"
 #include "topic_bounds.h"
+#include "weir/delivery.h"
 #include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/progress.h"
@@ -36,7 +37,7 @@ extern const Spec<SinkSettings> sink_spec;
 /// given up and what is held is sent again by another: with transactions, after asking what became of the last one.
 class KafkaSink final : public Processor {
  public:
-  explicit KafkaSink(SinkSettings settings);
+  KafkaSink(SinkSettings settings, Delivery delivery);
 
   void start(Context& context) override;
   void step(Batch batch, Session& session) override;

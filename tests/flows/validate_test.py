@@ -45,6 +45,11 @@ OTHERS = {
     "SqlSink {table: t}": "either `database` or `url`",
     "SqlSink {url: 'oracle://h', table: t}": "no database known here",
     "SqlSink {database: x.db, table: t, mode: upsert}": "mode: upsert needs `key`",
+    "KafkaSink {brokers: 'h:9092', topic: t, acks: '1', delivery: exactly_once}": "acks: is 1, and `delivery:",
+    "KafkaSink {brokers: 'h:9092', topic: t, options: {enable.idempotence: 'false'}}": "order depends on it being on",
+    "KafkaSink {brokers: 'h:9092', topic: t, options: {max.in.flight: '6'}}": "`max.in.flight`",
+    "KafkaSink {brokers: 'h:9092', topic: t, delivery: exactly_once, options: {message.timeout.ms: '90000'}}":
+        "message.timeout.ms",
     "QualityCheck {}": "there is nothing to check",
     "QualityCheck {rules: {a: {range: [5, 1]}}}": "the lower one first",
     "QualityCheck {rules: {a: {pattern: '(['}}}": "pattern:",

@@ -6,8 +6,10 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
+#include "weir/delivery.h"
 #include "weir/processor.h"
 
 namespace weir {
@@ -73,6 +75,15 @@ class ProcessorShim final : public abi::Processor {
   Context context_;
 };
 
+/// The host hands it over beside the properties, none of which can have its name.
+inline Delivery delivery_of(const abi::Node& settings) {
+  for (std::uint32_t i = 0; i < settings.size(); ++i) {
+    if (view(settings.key(i)) == "delivery" && view(settings.child(i)->value()) == "exactly_once")
+      return Delivery::exactly_once;
+  }
+  return Delivery::at_least_once;
+}
+
 template <class P, class S>
 class TypeShim final : public abi::ProcessorType {
  public:
@@ -82,7 +93,11 @@ class TypeShim final : public abi::ProcessorType {
     return guarded(report, [&] {
       S parsed{};
       spec_.bind(parsed, *settings);
-      *processor = new ProcessorShim<P>(std::make_unique<P>(std::move(parsed)));
+      if constexpr (std::is_constructible_v<P, S, Delivery>) {
+        *processor = new ProcessorShim<P>(std::make_unique<P>(std::move(parsed), delivery_of(*settings)));
+      } else {
+        *processor = new ProcessorShim<P>(std::make_unique<P>(std::move(parsed)));
+      }
     });
   }
 
