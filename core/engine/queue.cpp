@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint32_t kBatchCount = 1'000;
 constexpr std::uint64_t kBatchBytes = 4 * MiB;
+/// So much is redriven between two epochs: it stays in memory until it is durable where it is now.
+constexpr std::uint64_t kMostUndurable = 32 * MiB;
 /// What cannot be sent back is out of the way of that redrive, in nanoseconds, and then the first that is taken.
 constexpr std::int64_t kPutAside = 1;
 constexpr std::string_view kErrorPrefix = "error.";
@@ -234,11 +236,18 @@ Redriven Engine::redrive(const std::string& id, std::uint64_t limit, const std::
     throw NotNow(instance.full_name() + " delivers exactly once: nothing may be taken out of its queue");
   const auto below = connection.next();
   const auto begin = clock_->now();  // what stays is due after it, and so is looked at once
+  std::uint64_t undurable = 0;
   while (result.redriven < limit) {
+    if (undurable >= kMostUndurable) {
+      wait_durable(lock);
+      undurable = 0;
+      if (instance.status != Instance::Status::stopped) break;  // somebody wants it to work again
+    }
     const auto most = std::min<std::uint64_t>(kBatchCount, limit - result.redriven);
     auto taken = connection.take_below(begin, below, static_cast<std::uint32_t>(most), kBatchBytes);
     if (!taken.flight) break;
     if (!read_back(connection, taken, lock)) throw std::runtime_error(fatal_);
+    for (std::uint32_t i = 0; i < taken.flight->count; ++i) undurable += taken.batch->items[taken.offset + i].size;
     send_back(connection, taken, who, result);
   }
   if (result.redriven == 0) return result;

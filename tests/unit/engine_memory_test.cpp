@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/engine.h"
@@ -160,4 +161,60 @@ TEST_CASE_FIXTURE(EngineTest, "content may be left out where nobody reads it, an
     CHECK(instances[1]->statistics.out[2].files == 9);
     CHECK(instances[1]->statistics.out[2].bytes == 9'000);
   });
+}
+
+TEST_CASE_FIXTURE(EngineTest, "a redrive holds little of the queue in memory, however much it sends back") {
+  constexpr std::uint64_t kFiles = 20'000;
+  const std::string filler(10 * KiB, 'x');
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect").processor("dead", "Do");
+  flow.connect("source", "success", "act", {.max_count = 0, .max_bytes = 0});
+  flow.connect("act", "success", "sink").connect("act", "failure", "dead", {.max_count = 0, .max_bytes = 0});
+  scripts()["source"].endless = true;
+  std::uint64_t made = 0;
+  scripts()["source"].poll = [&](Session& session, std::uint64_t) {
+    for (int i = 0; i < 100; ++i, ++made) {
+      const auto file = session.create();
+      session.append(file, filler);
+      session.transfer(file, 0);
+    }
+    if (made < kFiles) session.again();
+  };
+  scripts()["act"].process = [](FlowFile, Session&) { throw Rejected("not today"); };
+  Run run(folder.path(), flow, false, [](engine::Options& options) { options.memory_budget = 8 * MiB; });
+  const auto stopped = [&](const char* name) {
+    run.engine->operate("test", name, engine::Operation::stop, "me");
+    return eventually([&] {
+      bool is = false;
+      run.engine->inspect([&](const auto& instances, const auto&, const auto&) {
+        for (const auto& in : instances)
+          is |= in->definition().name == name && in->status == engine::Instance::Status::stopped;
+      });
+      return is;
+    });
+  };
+  run.start();
+  REQUIRE(stopped("dead"));
+  const auto queued = [&](std::size_t connection) {
+    std::uint64_t count = 0;
+    run.engine->inspect(
+        [&](const auto&, const auto& connections, const auto&) { count = connections[connection]->queued_count(); });
+    return count;
+  };
+  REQUIRE(eventually([&] { return queued(2) == kFiles; }));
+  REQUIRE(stopped("act"));
+  std::atomic<bool> over{false};
+  auto most = std::async(std::launch::async, [&] {
+    std::uint64_t seen = 0;
+    while (!over) {
+      seen = std::max(seen, store::Arena::total_bytes());
+      std::this_thread::yield();
+    }
+    return seen;
+  });
+  const auto result = run.engine->redrive("test/act/failure/dead", kFiles, "me");
+  over = true;
+  CHECK(result.redriven == kFiles);
+  CHECK(queued(0) == kFiles);
+  CHECK(most.get() < kFiles * filler.size() / 2);
 }
