@@ -140,10 +140,20 @@ void Engine::roll_back_graph(Applying& change, const Graph& before, Lock& lock) 
   for (const auto& fresh : change.fresh) {
     if (works(*fresh.instance)) begin_stop(*fresh.instance);
   }
+  const auto deadline = std::chrono::steady_clock::now() + change.options.patience;
+  bool is_patient = true;
   while (std::any_of(change.fresh.begin(), change.fresh.end(),
                      [](const auto& fresh) { return fresh.instance->status != Status::stopped; })) {
     check_going_on();
-    quiet_.wait(lock);
+    if (!is_patient) {
+      quiet_.wait(lock);
+    } else if (quiet_.wait_until(lock, deadline) == std::cv_status::timeout) {
+      is_patient = false;
+      for (const auto& fresh : change.fresh) {  // what hangs has done nothing yet
+        if (fresh.instance->status == Status::stopping && !fresh.instance->calls.empty())
+          abandon(fresh.instance, "a change that was not applied");
+      }
+    }
   }
   for (const auto& fresh : change.fresh) {
     if (fresh.before) fresh.before->inherit(*fresh.instance);

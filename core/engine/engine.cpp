@@ -247,7 +247,7 @@ void Engine::start_first(bool sources) {
     executor_->post(*instance, [this, &processor = *instance] { return start_processor(processor, 0); });
     quiet_.wait(lock, [&] {
       return instance->status != Instance::Status::starting || !instance->unavailable.empty() || stopping_ ||
-             stop_waiting_;
+             stop_waiting_ || !fatal_.empty();
     });
   }
 }

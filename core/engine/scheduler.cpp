@@ -244,7 +244,8 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     message.message(to_text(error.what()));
   } catch (const store::IoError& error) {
     lock.lock();
-    return instance.is_abandoned() ? void() : fail(error.what());
+    if (!instance.is_abandoned()) fail(error.what());
+    return;
   } catch (const std::exception& error) {
     status = abi::Status::defect;
     message.message(to_text(error.what()));

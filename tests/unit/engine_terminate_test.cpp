@@ -698,6 +698,29 @@ TEST_CASE_FIXTURE(Terminated, "a flow is changed while a thread of what was term
   CHECK(collected().of("sink") == std::vector<std::string>{"stuck", "x"});
 }
 
+TEST_CASE_FIXTURE(Terminated, "a change is rolled back although something new hangs, and what ran runs on") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("sink", "Collect");
+  flow.processor("hangs", "Do").processor("refuses", "Do").connect("source", "success", "act");
+  flow.connect("act", "success", "sink").connect("act", "other", "hangs").connect("act", "failure", "refuses");
+  const auto changed = flow.share();
+  auto& latch = hold();
+  scripts()["hangs"].start = [&](Context&) { latch.pass(); };
+  scripts()["refuses"].start = [](Context&) { throw Misconfigured("no such table"); };
+  open();
+  start();
+  engine::ApplyOptions options;
+  options.patience = std::chrono::milliseconds(200);
+  CHECK_THROWS_WITH_AS(run->engine->apply({changed}, options), "test/refuses: no such table", engine::NotApplied);
+  CHECK(latch.holds());
+  give("x");
+  CHECK(arrive(1));
+  latch.open();
+  CHECK(eventually(
+      [&] { return told("test/hangs: what was terminated by a change that was not applied has come back"); }));
+  CHECK(eventually([&] { return run->engine->left_behind().empty(); }));
+}
+
 TEST_CASE_FIXTURE(Terminated, "an engine ends with a thread still away, and all the rest is in its last epoch") {
   auto& latch = hold();
   hang_at(latch, "stuck");
