@@ -32,6 +32,7 @@ constexpr Parameter kParameters[] = {
     {"format", "string", "odcs, json-schema or openlineage"},
     {"from", "string", "From this time on: RFC 3339, or a date"},
     {"key", "string", "A key that is checked, such as a sensor's name"},
+    {"lane", "string", "Of a flow that scales out, the lane: TOPIC/PARTITION"},
     {"length", "integer", "So many bytes of content"},
     {"limit", "integer", "At most so many"},
     {"offset", "integer", "From this byte of the content on"},

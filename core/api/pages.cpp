@@ -18,6 +18,7 @@
 #include "api/events.h"
 #include "api/flow_pages.h"
 #include "api/history.h"
+#include "api/lane_pages.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
 #include "api/provenance_pages.h"
@@ -94,6 +95,7 @@ class Pages {
     add_control_pages(router_, engine_);
     if (texts_) add_apply_pages(router_, *texts_);
     add_queue_pages(router_, engine_);
+    add_lane_pages(router_, engine_);
     add_provenance_pages(router_, engine_);
     add_quality_pages(router_, engine_.quality());
     add_catalogue_pages(router_, catalogue_, version_);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "api/json.h"
+#include "api/lane_pages.h"
 #include "weir/sql.h"
 
 namespace weir::api {
@@ -65,14 +66,14 @@ json::object entry_json(const std::string& connection, const QueueEntry& entry, 
   return object;
 }
 
-Response listing(engine::Engine& engine, const std::string& id, std::uint64_t first, std::uint32_t limit,
+Response listing(const Asked& asked, const std::string& id, std::uint64_t first, std::uint32_t limit,
                  std::size_t preview) {
-  const auto listing = engine.queue(id, first, limit);
+  const auto listing = asked.engine->queue(id, first, limit);
   json::array flowfiles;
-  for (const auto& entry : listing.entries) flowfiles.push_back(entry_json(id, entry, preview));
+  for (const auto& entry : listing.entries) flowfiles.push_back(entry_json(asked.named(id), entry, preview));
   json::object out{{"connection", id}, {"flowfiles", std::move(flowfiles)}, {"more", listing.more}};
   out["next_after"] = listing.entries.empty() ? json::value() : json::value(listing.entries.back().sequence);
-  engine.inspect([&](const auto&, const auto& connections, const auto&) {
+  asked.engine->inspect([&](const auto&, const auto& connections, const auto&) {
     for (const auto& connection : connections) {
       if (connection->id() != id) continue;
       out["queued"] = connection->queued_count();
@@ -87,10 +88,10 @@ std::uint64_t sequence_of(const std::string& text) {
   return Query("sequence=" + text).number("sequence", 0);
 }
 
-QueueEntry one(engine::Engine& engine, const std::string& id, std::uint64_t sequence) {
-  auto listing = engine.queue(id, sequence, 1);
+QueueEntry one(const Asked& asked, const std::string& id, std::uint64_t sequence) {
+  auto listing = asked.engine->queue(id, sequence, 1);
   if (listing.entries.empty() || listing.entries[0].sequence != sequence)
-    throw Refused(404, fmt::format("FlowFile {}:{} is not in this queue (any more)", id, sequence));
+    throw Refused(404, fmt::format("FlowFile {}:{} is not in this queue (any more)", asked.named(id), sequence));
   return std::move(listing.entries[0]);
 }
 
@@ -188,7 +189,8 @@ std::string from_hex(std::string_view text) {
 Response state(engine::Engine& engine, const Call& call) {
   const auto after = from_hex(call.query.text("after").value_or(""));
   const auto limit = static_cast<std::uint32_t>(call.query.number("limit", 100, 1000));
-  const auto listing = engine.state(call.at[0], call.at[1], after, limit, kMostState);
+  const auto listing =
+      asked(engine, call.at[0], call.query).engine->state(call.at[0], call.at[1], after, limit, kMostState);
   json::array entries;
   for (const auto& entry : listing.entries) {
     auto value = bytes_json(entry.value, kMostState);
@@ -297,36 +299,39 @@ void add_queue_pages(Router& router, engine::Engine& engine) {
       [&engine](Call& call) {
         const auto after = call.query.text("after") ? call.query.number("after", 0, ~std::uint64_t{0} - 1) + 1 : 0;
         const auto limit = static_cast<std::uint32_t>(call.query.number("limit", 50, 500));
-        return later([&engine, id = call.connection(), after, limit, preview = preview_of(call)] {
-          return listing(engine, id, after, limit, preview);
-        });
+        return later([asked = asked(engine, call.at[0], call.query), id = call.connection(), after, limit,
+                      preview = preview_of(call)] { return listing(asked, id, after, limit, preview); });
       },
-      "after limit preview");
+      "after limit preview lane");
   router.get(
       connection + "/flowfiles/{sequence}", "One FlowFile of a queue",
       [&engine](Call& call) {
-        return later([&engine, id = call.connection(), sequence = sequence_of(call.at[4]), preview = preview_of(call)] {
-          return json_response(entry_json(id, one(engine, id, sequence), preview));
+        return later([asked = asked(engine, call.at[0], call.query), id = call.connection(),
+                      sequence = sequence_of(call.at[4]), preview = preview_of(call)] {
+          return json_response(entry_json(asked.named(id), one(asked, id, sequence), preview));
         });
       },
-      "preview");
+      "preview lane");
   router.get(
       connection + "/flowfiles/{sequence}/content", "Its content, as a download",
       [&engine](Call& call) {
-        return later([&engine, id = call.connection(), sequence = sequence_of(call.at[4]), query = call.request.query] {
-          const auto entry = one(engine, id, sequence);
+        return later([asked = asked(engine, call.at[0], call.query), id = call.connection(),
+                      sequence = sequence_of(call.at[4]), query = call.request.query] {
+          const auto entry = one(asked, id, sequence);
           return content_response(item_of(entry), Query(query), id + "-" + std::to_string(sequence));
         });
       },
-      "offset length");
+      "offset length lane");
   auto promises = std::make_shared<Promises>();
   router.post(connection + "/drop", "Drops what waits: first asks for a token, then does it",
               [&engine, promises](Call& call) {
+                refuse_to_change_lanes(engine, call.at[0]);
                 return later([&engine, promises, id = call.connection(), body = call.body, who = call.who] {
                   return drop(engine, *promises, id, body, who);
                 });
               });
   router.post(connection + "/redrive", "Sends what failed back to where it failed", [&engine](Call& call) {
+    refuse_to_change_lanes(engine, call.at[0]);
     return later(
         [&engine, id = call.connection(), body = call.body, who = call.who] { return redrive(engine, id, body, who); });
   });
@@ -340,8 +345,9 @@ void add_queue_pages(Router& router, engine::Engine& engine) {
       "limit preview");
   router.get(
       processor + "/state", "A processor's state", [&engine](Call& call) { return state(engine, call); },
-      "after limit");
+      "after limit lane");
   router.post(processor + "/state/clear", "Clears a stopped processor's state", [&engine](Call& call) {
+    refuse_to_change_lanes(engine, call.at[0]);
     return later([&engine, at = call.at, who = call.who] {
       const auto cleared = or_conflict([&] { return engine.clear_state(at[0], at[1], who); });
       return json_response(json::object{{"cleared", cleared}});

@@ -28,6 +28,7 @@ namespace json = boost::json;
 struct Options {
   Remote remote;
   std::string name;  ///< of what the verb is about
+  std::string lane;  ///< topic/partition; empty: the flow does not scale out
   bool json = false;
   bool drop = false;
   bool clear = false;
@@ -70,6 +71,11 @@ std::string control_path(const std::string& name) {
   if (slash == std::string::npos) return "/flows/" + encoded(name);
   static_cast<void>(path_of(name, 2, "a flow, or flow/processor"));
   return "/flows/" + encoded(name.substr(0, slash)) + "/processors/" + encoded(name.substr(slash + 1));
+}
+
+/// What a query has in the end.
+std::string lane_query(const Options& options) {
+  return options.lane.empty() ? "" : "&lane=" + encoded(options.lane);
 }
 
 /// Records that a processor took in and put out.
@@ -185,7 +191,8 @@ int queue(const Options& options) {
     fmt::print("{} dropped\n", number(client.post(path + "/drop", {{"token", asked.at("token")}}), "dropped"));
     return 0;
   }
-  const auto listing = client.get(path + "/flowfiles?preview=100&limit=" + std::to_string(options.limit));
+  const auto listing =
+      client.get(path + "/flowfiles?preview=100&limit=" + std::to_string(options.limit) + lane_query(options));
   if (options.json) {
     for (const auto& file : listing.at("flowfiles").as_array()) fmt::print("{}\n", json::serialize(file));
     return 0;
@@ -250,7 +257,7 @@ int state(const Options& options) {
     fmt::print("{} entries cleared\n", number(client.post(path + "/clear"), "cleared"));
     return 0;
   }
-  const auto listing = client.get(path + "?limit=" + std::to_string(options.limit));
+  const auto listing = client.get(path + "?limit=" + std::to_string(options.limit) + lane_query(options));
   for (const auto& entry : listing.at("entries").as_array()) {
     if (options.json) {
       fmt::print("{}\n", json::serialize(entry));
@@ -260,6 +267,30 @@ int state(const Options& options) {
   }
   if (!options.json)
     fmt::print("{} entries{}\n", number(listing, "total"), listing.at("more").as_bool() ? ": --limit shows more" : "");
+  return 0;
+}
+
+int lanes(const Options& options) {
+  Client client(options.remote);
+  const auto answer = client.get("/flows/" + encoded(options.name) + "/lanes");
+  const auto offset = [](const json::value& lane, const char* member) {
+    const auto& value = lane.at(member);
+    return value.is_null() ? std::string("-") : std::to_string(value.to_number<std::int64_t>());
+  };
+  const auto& all = answer.at("lanes").as_array();
+  if (!options.json && !all.empty())
+    fmt::print("{:<32} {:<30} {:>14} {:>14}\n", "lane", "since", "offset", "needed from");
+  for (const auto& lane : all) {
+    if (options.json) {
+      fmt::print("{}\n", json::serialize(lane));
+    } else {
+      fmt::print("{:<32} {:<30} {:>14} {:>14}  {}\n", text(lane, "lane"), text(lane, "since"), offset(lane, "offset"),
+                 offset(lane, "needed_from"), text(lane, "problem"));
+    }
+  }
+  if (!options.json && all.empty())
+    fmt::print("{}\n", answer.at("scales_out").as_bool() ? "this Weir has no partition of it now"
+                                                         : options.name + " does not scale out");
   return 0;
 }
 
@@ -372,6 +403,14 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   limited(queue_command);
   as_json(queue_command);
   queue_command->add_flag("--drop", options->drop, "Drop it, once you have said yes");
+  const auto in_lane = [options](CLI::App* command) {
+    command->add_option("--lane", options->lane, "Of a flow that scales out, the lane: topic/partition");
+  };
+  in_lane(queue_command);
+  auto* lanes_command = named(remote(verb(app, "lanes", "The lanes that a running Weir has of a flow that scales out",
+                                          [options] { return lanes(*options); })),
+                              "flow", "The flow's name");
+  as_json(lanes_command);
   auto* letters = named(remote(verb(app, "dead-letters", "What failed in a flow and waits, with why",
                                     [options] { return dead_letters(*options); })),
                         "flow", "The flow's name");
@@ -388,6 +427,7 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
             "name", "flow/processor");
   limited(state_command);
   as_json(state_command);
+  in_lane(state_command);
   state_command->add_flag("--clear", options->clear, "Clear it, once you have said yes; it has to be stopped");
   auto* audit_command = remote(
       verb(app, "audit", "Who changed what in a running Weir, newest first", [options] { return audit(*options); }));

@@ -1,6 +1,6 @@
 #pragma once
-// Verbs for an operator of a running Weir, over its HTTP API: status, top, start, stop, tap, queue, dead-letters,
-// redrive, state, audit; and `weir token`, which works on its data directory.
+// Verbs for an operator of a running Weir, over its HTTP API: status, top, start, stop, tap, queue, lanes,
+// dead-letters, redrive, state, audit; and `weir token`, which works on its data directory.
 
 #include <CLI/CLI.hpp>
 #include <functional>

@@ -247,19 +247,21 @@ int run(const RunOptions& options) {
   engine_options.memory_budget = options.memory;
   engine_options.data = options.data;
   engine_options.until_idle = options.until_idle;
-  engine::Engine* main = nullptr;  // lanes come once it runs
+  engine::Engine* keeper = nullptr;  // of what lanes report and leave behind: they come once it runs
   engine::LaneHost lanes(
       loaded.result.flows,
       {engine_options, options.data, store.get(),
-       [&](store::Epoch part, std::function<void()> durable) { main->take_in(std::move(part), std::move(durable)); },
-       [&](abi::Level level, const std::string& message) { main->report(nullptr, level, message); }});
+       [&](store::Epoch part, std::function<void()> durable) { keeper->take_in(std::move(part), std::move(durable)); },
+       [&](abi::Level level, const std::string& message) { keeper->report(nullptr, level, message); }});
   engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine_options.lanes_view = [&] { return lanes.seen(); };
+  engine_options.lanes_of = [&](const std::string& flow) { return lanes.lanes_of(flow); };
+  engine_options.lane_engine = [&](const flow::LaneName& name) { return lanes.engine_of(name); };
   bool lanes_ended = true;
   engine_options.end_lanes = [&](auto until) { lanes_ended = lanes.stop(until); };
   engine::Engine engine(flows, *store, engine_options);
-  main = &engine;
+  keeper = &engine;
   std::vector<flow::Problem> told_at_start;
   const auto texts = std::make_shared<api::FlowTexts>(
       engine, load_options(load, loaded.registry, told_at_start),

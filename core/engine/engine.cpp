@@ -327,6 +327,14 @@ LaneView Engine::lanes() const {
   return options_.lanes_view ? options_.lanes_view() : LaneView{};
 }
 
+std::vector<LaneStatus> Engine::lanes_of(const std::string& flow) const {
+  return options_.lanes_of ? options_.lanes_of(flow) : std::vector<LaneStatus>();
+}
+
+std::shared_ptr<Engine> Engine::lane(const flow::LaneName& name) const {
+  return options_.lane_engine ? options_.lane_engine(name) : nullptr;
+}
+
 std::uint64_t Engine::replay(const store::Place& place) {
   store::check_replayable(place);
   Lock lock(mutex_);

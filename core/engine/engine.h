@@ -43,7 +43,9 @@ class Lanes;
 
 namespace weir::engine {
 
+class Engine;
 class Lane;
+struct LaneStatus;
 struct LaneView;
 
 /// Sees what enters a connection, under the engine's lock: `count` items from `offset` on. For tests and taps; quick.
@@ -65,6 +67,8 @@ struct Options {
   std::function<abi::Lanes*(const std::string& flow)> lanes;  ///< of flows that scale out, for their members; or empty
   std::function<std::string()> lanes_not_ready;               ///< why they are not; or empty
   std::function<LaneView()> lanes_view;                       ///< what they do; or empty
+  std::function<std::vector<LaneStatus>(const std::string& flow)> lanes_of;    ///< how each stands; or empty
+  std::function<std::shared_ptr<Engine>(const flow::LaneName&)> lane_engine;   ///< of one; or empty
   std::function<void(std::chrono::steady_clock::time_point until)> end_lanes;  ///< before the last epoch; or empty
   /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
   std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
@@ -196,6 +200,10 @@ class Engine {
   void look_up_oldest() const;
   /// What the lanes of flows that scale out have and have done, of which this engine runs the members alone.
   LaneView lanes() const;
+  /// Those lanes of one flow, each as it stands; none, if it does not scale out.
+  std::vector<LaneStatus> lanes_of(const std::string& flow) const;
+  /// One of them, to look into its queues and state; null: it does not run here.
+  std::shared_ptr<Engine> lane(const flow::LaneName& name) const;
   std::vector<Bulletin> bulletins(std::uint64_t after_id = 0) const;
   /// Has `listener` called at each bulletin from now on, under the lock: quick, and without a call to the engine.
   /// Empty: nobody.
@@ -250,6 +258,8 @@ class Engine {
   /// Shows `tap` what enters a connection from now on; empty: nobody watches any more. One a connection.
   void set_tap(const std::string& connection, ConnectionTap tap);
 
+  /// Of a lane: how far it is, once that is known.
+  void tell_position(LaneStatus& status) const;
   /// Makes lineage, and what goes with it, of another engine part of this one's next epoch: for lanes. `durable` is
   /// called when that is on disk, by the committer: be quick. If it never comes to that, it is not called. Any thread.
   void take_in(store::Epoch part, std::function<void()> durable);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "engine/lane_view.h"
 #include "flow/scale_out.h"
 #include "weir/spec.h"
 
@@ -53,6 +54,19 @@ bool Lane::claimed() const {
 void Lane::go_on(std::int64_t offset) {
   const Guard lock(mutex_);
   go_on_ = windows_at_ = begin_ = end_ = offset;
+  goes_on_ = true;
+}
+
+std::optional<Lane::Position> Lane::position(bool done) const {
+  std::optional<Position> position;
+  {
+    const Guard lock(mutex_);
+    if (!goes_on_) return std::nullopt;
+    const auto at = done ? end_ : begin_;
+    position = {std::max(at, go_on_), 0, at < go_on_ ? std::optional(at) : std::nullopt};
+  }
+  position->needed_from = needed_from(position->offset);
+  return position;
 }
 
 void Lane::restore(abi::Text processor, std::int64_t needed_from, abi::Text kept) {
@@ -198,6 +212,17 @@ bool Engine::lane_at_rest(const Instance* besides) const {
   }
   return std::all_of(connections_.begin(), connections_.end(),
                      [](const auto& connection) { return connection->idle(); });
+}
+
+void Engine::tell_position(LaneStatus& status) const {
+  const Lock lock(mutex_);  // at rest, it is the end of a round until somebody has the lock
+  const bool done = lane_at_rest() && std::all_of(instances_.begin(), instances_.end(),
+                                                  [](const auto& instance) { return instance->held.empty(); });
+  const auto position = options_.lane->position(done);
+  if (!position) return;
+  status.offset = position->offset;
+  status.needed_from = position->needed_from;
+  status.reads_again_from = position->reads_again_from;
 }
 
 /// All that the source brought is out of every sink.

@@ -33,6 +33,14 @@ class Lane final : public abi::Lane, public abi::LaneHolds {
 
   std::uint64_t first_group() const { return first_group_; }
 
+  struct Position {
+    std::int64_t offset;       ///< all before is done
+    std::int64_t needed_from;  ///< the first that a window which is open would need elsewhere
+    std::optional<std::int64_t> reads_again_from;
+  };
+  /// Nothing until it is known where the group is. `done`: all of the round is.
+  std::optional<Position> position(bool done) const;
+
   abi::Text id() const override { return to_text(id_); }
   abi::Text flow() const override { return to_text(name_.flow); }
   abi::Text topic() const override { return to_text(name_.topic); }
@@ -93,6 +101,7 @@ class Lane final : public abi::Lane, public abi::LaneHolds {
   bool has_released_ = false;
   std::int64_t go_on_ = 0;
   std::int64_t windows_at_ = 0;
+  bool goes_on_ = false;  ///< go_on() was called
   std::int64_t begin_ = 0;
   std::int64_t end_ = 0;
 };

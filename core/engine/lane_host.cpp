@@ -47,6 +47,7 @@ struct LaneHost::Running {
   std::vector<flow::Flow> flows;
   std::unique_ptr<Engine> engine;  ///< behind what it uses
   Steady::time_point since = Steady::now();
+  std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
   std::thread starter;  ///< far sides take their time, and lanes need not wait for each other
 };
 
@@ -95,6 +96,7 @@ void LaneHost::lost(const flow::LaneName& name, const std::string& why) {
   if (lane.running && Steady::now() - lane.running->since > kWell) lane.losses = 0;
   const auto pause = std::min<Steady::duration>(kLongestPause, kFirstPause * (1 << std::min(lane.losses++, 5U)));
   lane.not_before = Steady::now() + pause;
+  lane.why_lost = why;
   lane.drop = true;
   changed_.notify_all();
 }
@@ -257,6 +259,37 @@ LaneView LaneHost::seen() const {
     view.connections.insert(view.connections.end(), of.connections.begin(), of.connections.end());
   }
   return view;
+}
+
+std::vector<LaneStatus> LaneHost::lanes_of(const std::string& flow) const {
+  std::vector<LaneStatus> all;
+  std::vector<std::shared_ptr<Running>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, state] : lanes_) {
+      if (name.flow != flow || (!state.wanted && !state.running)) continue;
+      auto& status = all.emplace_back();
+      status.name = name;
+      status.not_ready = state.why_lost.empty() ? "has not begun yet" : "begins anew: " + state.why_lost;
+      running.push_back(state.running);
+    }
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (running[i] == nullptr) continue;
+    auto& status = all[i];
+    status.since = std::chrono::nanoseconds(running[i]->began.time_since_epoch()).count();
+    status.not_ready.clear();
+    running[i]->engine->ready(&status.not_ready);
+    running[i]->engine->tell_position(status);
+  }
+  return all;
+}
+
+std::shared_ptr<Engine> LaneHost::engine_of(const flow::LaneName& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto lane = lanes_.find(name);
+  if (lane == lanes_.end() || lane->second.running == nullptr) return nullptr;
+  return {lane->second.running, lane->second.running->engine.get()};
 }
 
 bool LaneHost::stop(Steady::time_point until) {

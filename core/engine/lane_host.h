@@ -44,6 +44,10 @@ class LaneHost {
   std::string not_ready() const;
   /// What the lanes have done since the start of this process, and have now.
   LaneView seen() const;
+  /// Those that the group has given to this Weir, of one flow.
+  std::vector<LaneStatus> lanes_of(const std::string& flow) const;
+  /// The engine of one that runs, which may stop while it is held; null: there is none.
+  std::shared_ptr<Engine> engine_of(const flow::LaneName& name) const;
   /// Ends all lanes. False: one has not ended by then, or a processor of one does not return from a call, which its end
   /// would wait for: end the process, and not this. Idempotent.
   bool stop(std::chrono::steady_clock::time_point until);
@@ -56,6 +60,7 @@ class LaneHost {
     bool drop = false;  ///< what runs is not to go on
     std::chrono::steady_clock::time_point not_before;
     std::uint32_t losses = 0;  ///< in a row
+    std::string why_lost;      ///< the last time
     std::shared_ptr<Running> running;
   };
 

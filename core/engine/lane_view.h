@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,16 @@ struct LaneConnection {
 struct LaneView {
   std::vector<LaneProcessor> processors;
   std::vector<LaneConnection> connections;
+};
+
+/// A lane that the group has given to this Weir.
+struct LaneStatus {
+  flow::LaneName name;
+  std::int64_t since = 0;                        ///< began here then, in nanoseconds since 1970; 0: it is to begin
+  std::optional<std::int64_t> offset;            ///< all before is done; nothing: it is not known yet
+  std::optional<std::int64_t> needed_from;       ///< the first that a window which is open would need elsewhere
+  std::optional<std::int64_t> reads_again_from;  ///< up to `offset`, for windows that were open
+  std::string not_ready;                         ///< why it does not work; empty: it does
 };
 
 class Engine;

@@ -78,6 +78,9 @@ class Worker:
     def lanes(self):
         return self.metric("weir_processor_kafka_lanes", "in")
 
+    def list_lanes(self):
+        return json.loads(self.get("/api/v1/flows/share/lanes"))["lanes"]
+
     def events(self, processor, kind, **query):
         answer = json.loads(self.get("/api/v1/provenance/events", processor=processor, type=kind, limit=1000, **query))
         assert not answer["limited"], "more events than the test looks at"
@@ -129,6 +132,7 @@ class LaneLineage(unittest.TestCase):
         if not servers:
             self.skipTest("a server cannot be had")
         self.addCleanup(servers.stop)
+        self.servers = servers
         self.brokers, self.database = servers.where["kafka"], servers.where["postgresql"]
         flow_runs.postgresql(self.database, "CREATE TABLE counts (k text, readings bigint)", SECRET)
         self.weir = flow_runs.Weir(BUILD)
@@ -204,10 +208,8 @@ class LaneLineage(unittest.TestCase):
         self.assertEqual(known["content"]["where"], "retained")
         self.assertEqual(json.loads(first.get("/api/v1/provenance/content", flowfile=message))["n"] % 10 > 0, True)
         self.assertFalse(known["replayable"])
-        with self.assertRaises(urllib.error.HTTPError) as refused:
-            first.post("/api/v1/provenance/replay", {"flowfile": message})
-        self.assertEqual(refused.exception.code, 404)
-        self.assertIn("Produce its message to the topic again", refused.exception.read().decode())
+        self.assertIn("Produce its message to the topic again",
+                      self.refused(404, first.post, "/api/v1/provenance/replay", {"flowfile": message}))
 
         # A kill takes nothing of it, and what comes then has other names.
         before = first.lineage(results[0], "both"), onward
@@ -246,6 +248,55 @@ class LaneLineage(unittest.TestCase):
             self.assertIn("share@readings/", told.stdout)
             check = subprocess.run([self.weir.program, "check", worker.data], capture_output=True, text=True, check=False)
             self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+
+
+    def test_an_operator_looks_into_a_lane_and_changes_nothing_there(self):
+        self.produce()
+        worker = Worker(self.weir, "first")
+        self.wait_until_all_is_out(worker)
+        self.assertEqual([lane["lane"] for lane in worker.list_lanes()], ["readings/0", "readings/1"])
+        self.assertTrue(all(lane["ready"] for lane in worker.list_lanes()))
+        self.servers.kill("postgresql")
+        self.produce()
+        queue = "/api/v1/connections/share/count/success/table/flowfiles"
+
+        def waiting(lane):
+            return [file for file in json.loads(worker.get(queue, lane=lane))["flowfiles"] if file["state"] != "active"]
+        waits = flow_runs.wait_for("what waits", lambda: waiting("readings/0"), worker.run)
+        self.assertRegex(waits[0]["flowfile"], r"^share@readings/0/count/success/table:\d+$")
+        self.assertIn('"readings"', waits[0]["preview"]["text"])
+        flow_runs.wait_for("why", lambda: "table" in worker.list_lanes()[0]["problem"], worker.run)
+        told = self.told(worker, "queue", "share/count/success/table", "--lane", "readings/0", "--json")
+        self.assertEqual(json.loads(told.splitlines()[0])["flowfile"], waits[0]["flowfile"])
+        for path, query in ((queue, {}), ("/api/v1/flows/share/processors/count/state", {})):
+            self.assertIn("Say which with lane=TOPIC/PARTITION; it has readings/0, readings/1",
+                          self.refused(400, worker.get, path, **query))
+        self.assertIn("does not run the lane 'readings/7'", self.refused(404, worker.get, queue, lane="readings/7"))
+        for change in ("connections/share/count/success/table/drop", "connections/share/count/success/table/redrive",
+                       "flows/share/processors/count/state/clear"):
+            self.assertIn("share scales out", self.refused(409, worker.post, "/api/v1/" + change, {}))
+
+        self.servers.start("postgresql")
+        flow_runs.wait_for("the windows", lambda: self.counted() > 0.8 * self.count, worker.run)
+        ends = flow_runs.wait_for("the offsets", lambda: [lane for lane in worker.list_lanes() if lane["ready"]]
+                                  if sum(lane["offset"] for lane in worker.list_lanes()) == self.count else None, worker.run)
+        for lane in ends:
+            self.assertLess(lane["needed_from"], lane["offset"], "a window is open")
+            self.assertIsNone(lane["reads_again_from"])
+            state = json.loads(worker.get("/api/v1/flows/share/processors/count/state", lane=lane["lane"]))
+            self.assertGreater(state["total"], 0)
+        self.assertIn(f"{state['total']} entries", self.told(worker, "state", "share/count", "--lane", lane["lane"]))
+        self.assertRegex(self.told(worker, "lanes", "share"), rf"readings/1 .* {lane['offset']} +{lane['needed_from']}")
+
+    def told(self, worker, *verb):
+        return subprocess.run([self.weir.program, *verb, "--url", f"http://127.0.0.1:{worker.port}"],
+                              capture_output=True, text=True, check=True).stdout
+
+    def refused(self, status, ask, *question, **query):
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            ask(*question, **query)
+        self.assertEqual(refused.exception.code, status)
+        return json.loads(refused.exception.read())["error"]
 
 
 if __name__ == "__main__":

@@ -3,14 +3,20 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/lane_host.h"
+#include "engine/lane_store.h"
 #include "engine/lane_view.h"
 #include "store/provenance.h"
 #include "tests/unit/engine_fixture.h"
@@ -271,4 +277,49 @@ TEST_CASE_FIXTURE(EngineTest, "content is kept at a lane's source, for who looks
                        "in offsets of its partition, and a FlowFile that is replayed has none. Produce its message to "
                        "the topic again: `weir provenance ancestors` names its offset",
                        store::NotRetained);
+}
+
+TEST_CASE_FIXTURE(EngineTest, "a lane is never far ahead of the disk, unless it is about to end") {
+  constexpr std::size_t kMost = 64;
+  store::Options options;
+  options.directory = folder.path();
+  const auto store = store::Store::open(options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::function<void()>> pending;
+  std::size_t most = 0;
+  std::size_t handed_over = 0;
+  engine::LaneStore lane(*store,
+                         [&](store::Epoch, std::function<void()> durable) {
+                           const std::lock_guard lock(mutex);
+                           pending.push_back(std::move(durable));
+                           most = std::max(most, pending.size());
+                           ++handed_over;
+                           changed.notify_all();
+                         },
+                         {"share", "readings", 0});
+  const std::jthread writer([&] {
+    store::Epoch epoch;
+    for (epoch.number = 1; epoch.number <= 3 * kMost; ++epoch.number) lane.write(epoch);
+  });
+  const std::shared_ptr<void> ends(nullptr,
+                                   [&](void*) { lane.may_wait(false); });  // so does the writer, whatever fails
+  const auto wait_for = [&](std::size_t count) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(10), [&] { return handed_over == count; });
+  };
+  for (std::size_t i = 0; i < kMost; ++i) {
+    REQUIRE(wait_for(kMost + i));
+    std::function<void()> durable;
+    {
+      const std::lock_guard lock(mutex);
+      durable = std::move(pending.front());
+      pending.pop_front();
+    }
+    durable();
+  }
+  REQUIRE(wait_for(2 * kMost));
+  CHECK(most == kMost);
+  lane.may_wait(false);
+  CHECK(wait_for(3 * kMost));
 }
