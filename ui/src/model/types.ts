@@ -184,6 +184,25 @@ export interface AuditEntry {
   passed_over?: number;
 }
 
+/** Of a flow that scales out, what this Weir has. */
+export interface Lanes {
+  scales_out: boolean;
+  lanes: Lane[];
+}
+
+export interface Lane {
+  /** topic/partition */
+  lane: string;
+  since: string | null;
+  /** All before is done. */
+  offset: number | null;
+  /** The first that a window which is open needs. */
+  needed_from: number | null;
+  reads_again_from: number | null;
+  ready: boolean;
+  problem: string;
+}
+
 export interface QueueListing {
   connection: string;
   flowfiles: QueuedFlowFile[];

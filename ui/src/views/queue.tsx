@@ -8,6 +8,7 @@ import type { QueueListing } from '../model/types';
 import { Dialog } from '../parts/dialog';
 import { Section } from '../parts/facts';
 import { FlowFileRow } from '../parts/flowfile-row';
+import { LaneChooser, useLane } from '../parts/lanes';
 import { Outcome } from '../parts/outcome';
 import { Redrive } from '../parts/redrive';
 import { useAction } from '../parts/use-action';
@@ -27,13 +28,15 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
   const [opened, setOpened] = useState<number | null>(null);
   const after = pages.at(-1) ?? null;
   const where = connectionPath(connection);
-  const question = `?limit=${PAGE}` + (after === null ? '' : `&after=${after}`);
-  const listing = usePolled<QueueListing>(`${where}/flowfiles${question}`, REFRESH);
+  const lane = useLane(connection.flow);
+  const question = `?limit=${PAGE}` + (after === null ? '' : `&after=${after}`) + (lane.query ?? '');
+  const listing = usePolled<QueueListing>(lane.query === null ? null : `${where}/flowfiles${question}`, REFRESH);
   const list = listing.data;
   const { queued, held } = connection.state.value;
   return (
     <Section title="What waits" aside={`${count(queued)} queued${held > 0 ? `, ${count(held)} held` : ''}`}>
-      {list === null ? (
+      <LaneChooser choice={lane} />
+      {lane.scalesOut === true && lane.chosen === null ? null : list === null ? (
         <p class="quiet">{listing.error === '' ? 'Reading…' : listing.error}</p>
       ) : list.flowfiles.length === 0 ? (
         <p class="quiet">Nothing: what comes is taken at once.</p>
@@ -46,7 +49,7 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
               opened={opened === item.sequence}
               onToggle={() => setOpened(opened === item.sequence ? null : item.sequence)}
               links={
-                <a href={`${ROOT}${where}/flowfiles/${item.sequence}/content`} download>
+                <a href={`${ROOT}${where}/flowfiles/${item.sequence}/content?${(lane.query ?? '').slice(1)}`} download>
                   Download the content
                 </a>
               }
@@ -68,7 +71,7 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
           </button>
         </div>
       )}
-      <QueueActions connection={connection} where={where} />
+      {lane.scalesOut === false && <QueueActions connection={connection} where={where} />}
     </Section>
   );
 }

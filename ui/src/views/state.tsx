@@ -8,6 +8,7 @@ import type { Bytes, StateListing } from '../model/types';
 import { escaped } from '../model/hex';
 import { Dialog } from '../parts/dialog';
 import { Section } from '../parts/facts';
+import { LaneChooser, useLane } from '../parts/lanes';
 import { Outcome } from '../parts/outcome';
 import { useAction } from '../parts/use-action';
 import { usePolled } from '../parts/use-polled';
@@ -42,11 +43,14 @@ function Entries({ processor }: { processor: ProcessorModel }) {
   const [pages, setPages] = useState<string[]>(['']);
   const after = pages.at(-1) ?? '';
   const where = path('flows', processor.flow, 'processors', processor.name) + '/state';
-  const question = `?limit=${PAGE}` + (after === '' ? '' : `&after=${after}`);
-  const { data, error } = usePolled<StateListing>(where + question, REFRESH);
+  const lane = useLane(processor.flow);
+  const question = `?limit=${PAGE}` + (after === '' ? '' : `&after=${after}`) + (lane.query ?? '');
+  const { data, error } = usePolled<StateListing>(lane.query === null ? null : where + question, REFRESH);
+  if (lane.scalesOut === true && lane.chosen === null) return <LaneChooser choice={lane} />;
   if (data === null) return <p class="quiet">{error === '' ? 'Reading…' : error}</p>;
   return (
     <>
+      <LaneChooser choice={lane} />
       {data.entries.length === 0 ? (
         <p class="quiet">Nothing.</p>
       ) : (
@@ -77,7 +81,9 @@ function Entries({ processor }: { processor: ProcessorModel }) {
           </button>
         </div>
       )}
-      <Clear processor={processor} where={where} total={data.total} onDone={() => setPages([''])} />
+      {lane.scalesOut === false && (
+        <Clear processor={processor} where={where} total={data.total} onDone={() => setPages([''])} />
+      )}
     </>
   );
 }
