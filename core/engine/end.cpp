@@ -24,9 +24,12 @@ Duration patience_for_last_calls(Duration sessions) {
   return sessions * 2 / 5;
 }
 
-/// From the wish to end, for lanes that end their rounds.
+/// From the wish to end, for lanes that end their rounds; the others had as long, so there is less for them then.
 Duration patience_for_lanes(Duration sessions) {
-  return sessions * 7 / 5;
+  return sessions * 2;
+}
+Duration patience_for_calls_after_lanes(Duration sessions) {
+  return sessions / 5;
 }
 
 constexpr auto kLook = std::chrono::milliseconds(50);
@@ -122,7 +125,11 @@ void Engine::abandon_hanging() {
 }
 
 void Engine::end_processors(Lock& lock) {
-  quiet_.wait_for(lock, patience_for_calls(options_.stop_patience), [&] { return nobody_in_call(); });
+  const bool had_lanes =
+      std::any_of(instances_.begin(), instances_.end(), [this](const auto& instance) { return is_member(*instance); });
+  const auto patience =
+      had_lanes ? patience_for_calls_after_lanes(options_.stop_patience) : patience_for_calls(options_.stop_patience);
+  quiet_.wait_for(lock, patience, [&] { return nobody_in_call(); });
   abandon_hanging();
   for (const auto& each : instances_) {
     auto& instance = *each;
