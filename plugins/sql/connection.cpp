@@ -18,4 +18,15 @@ std::unique_ptr<Connection> Connection::open(const Address& address, const Login
   return std::make_unique<Mariadb>(address, login);
 }
 
+void make_if_missing(Connection& connection, const std::string& table, const std::string& definition) {
+  if (connection.describe(table)) return;
+  try {
+    connection.execute("CREATE TABLE IF NOT EXISTS " + table + " " + definition);
+  } catch (const Unavailable&) {
+    throw;
+  } catch (const std::exception&) {
+    if (!connection.describe(table)) throw;  // PostgreSQL refuses it where another makes it at the same moment
+  }
+}
+
 }  // namespace weir::db

@@ -153,4 +153,8 @@ class Connection {
   /// @}
 };
 
+/// Makes a table of Weir's own, also where others make it at the same moment. Who may not create tables can be given
+/// it: one that is there is left as it is.
+void make_if_missing(Connection& connection, const std::string& table, const std::string& definition);
+
 }  // namespace weir::db

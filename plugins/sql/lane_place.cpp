@@ -25,17 +25,7 @@ const char* table_of(Dialect dialect) {
 
 LanePlace::LanePlace(Connection& connection, std::string lane, std::string sink)
     : connection_(connection), lane_(std::move(lane)), sink_(std::move(sink)) {
-  // Who may not create tables can be given it.
-  if (!connection_.describe("weir_lanes")) {
-    try {
-      connection_.execute(std::string("CREATE TABLE IF NOT EXISTS weir_lanes ") + table_of(connection_.dialect()));
-    } catch (const Unavailable&) {
-      throw;
-    } catch (const std::exception&) {
-      // PostgreSQL refuses it where another lane makes it at the same moment.
-      if (!connection_.describe("weir_lanes")) throw;
-    }
-  }
+  make_if_missing(connection_, "weir_lanes", table_of(connection_.dialect()));
   // One that is cut off in a transaction must not keep the next owner from its rows for long.
   if (connection_.dialect() == Dialect::postgresql)
     connection_.execute("SET idle_in_transaction_session_timeout = '10s'");

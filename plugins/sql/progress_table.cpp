@@ -50,14 +50,9 @@ std::string storable(std::string message) {
 
 ProgressTable::ProgressTable(Connection& connection, std::string store_id)
     : connection_(connection), store_id_(std::move(store_id)) {
-  const auto make = [&](const char* name, const char* definition) {
-    // Who may not create tables can be given them.
-    if (!connection_.describe(name))
-      connection_.execute(std::string("CREATE TABLE IF NOT EXISTS ") + name + " " + definition);
-  };
   const auto tables = tables_of(connection_.dialect());
-  make("weir_progress", tables.progress);
-  make("weir_rejected", tables.rejected);
+  make_if_missing(connection_, "weir_progress", tables.progress);
+  make_if_missing(connection_, "weir_rejected", tables.rejected);
 }
 
 std::optional<std::uint64_t> ProgressTable::next(const std::string& connection) {
