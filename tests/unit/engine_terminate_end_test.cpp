@@ -19,11 +19,7 @@ using Status = Instance::Status;
 
 TEST_CASE_FIXTURE(Terminated, "one that does not return from durable() keeps the epochs, and a restart is what helps") {
   auto& latch = hold();
-  scripts()["act"].durable = [&](std::uint64_t) { latch.pass(); };
-  scripts()["act"].process = [](FlowFile file, Session& session) {
-    session.when_durable(1);
-    session.transfer(file, 0);
-  };
+  hang_in_durable(latch);
   open();
   start();
   give("x");
@@ -216,11 +212,7 @@ TEST_CASE_FIXTURE(Terminated, "an engine ends though processors hang, wherever t
     starter.join();
   }
   SUBCASE("in durable()") {
-    scripts()["act"].durable = [&](std::uint64_t) { latch.pass(); };
-    scripts()["act"].process = [](FlowFile file, Session& session) {
-      session.when_durable(1);
-      session.transfer(file, 0);
-    };
+    hang_in_durable(latch);
     open();
     start();
   }

@@ -126,6 +126,13 @@ struct Terminated : EngineTest {
   }
   /// Outlives the engine.
   Latch& hold(std::uint32_t holds = 1) { return latches.emplace_back(holds); }
+  void hang_in_durable(Latch& latch) {
+    scripts()["act"].durable = [&latch](std::uint64_t) { latch.pass(); };
+    scripts()["act"].process = [](FlowFile file, Session& session) {
+      session.when_durable(1);
+      session.transfer(file, 0);
+    };
+  }
   void hang_at(Latch& latch, const std::string& content) {
     scripts()["act"].process = [&latch, content](FlowFile file, Session& session) {
       if (file.content() == content) latch.pass();
