@@ -4,7 +4,7 @@ KILLS ?= 30
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build package run test asan tsan bench crash fuzz format tidy clean
+.PHONY: help build package run test asan tsan bench crash minio fuzz format tidy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,12 @@ crash: ## kill -9 a running flow KILLS times (30), and check that nothing is los
 	@cmake --preset release -DWEIR_TESTS=ON
 	@cmake --build build --parallel $$(nproc)
 	@tests/crash/run --kills $(KILLS)
+
+minio: ## S3Sink and S3Source on a second store, MinIO, which is built for it: encryption, lanes, kills
+	@scripts/install build test
+	@cmake --preset release -DWEIR_TESTS=ON
+	@cmake --build build --parallel $$(nproc)
+	@tests/failures/minio_check.py build
 
 fuzz: ## every fuzzer for SECONDS_EACH (60) seconds
 	@scripts/install build fuzz

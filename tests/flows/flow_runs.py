@@ -90,7 +90,8 @@ class Run:
     def __init__(self, command, log):
         self.log = log
         self.command = command
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=open(log, "ab"), stderr=subprocess.STDOUT)
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         atexit.register(self.kill)
 
     def output(self):
