@@ -40,8 +40,11 @@ std::vector<Place> places_of(const std::vector<SqlToken>& tokens) {
                        tokens[i].offset};
     }
     if (tokens[i].kind == TokenKind::parameter) {
+      const bool in_text = tokens[i].text == "$" && i + 1 < tokens.size() && tokens[i + 1].is("(");
       throw SqlProblem{
-          "'" + tokens[i].text + "' is a parameter that nobody sets: write ${name} for a parameter of the flow",
+          in_text
+              ? "$(…) is for SQL within a text, and this is SQL already: write what is between the parentheses"
+              : "'" + tokens[i].text + "' is a parameter that nobody sets: write ${name} for a parameter of the flow",
           tokens[i].offset};
     }
     if (tokens[i].is(";") && i + 2 < tokens.size()) {

@@ -55,6 +55,7 @@ TEST_CASE("mistakes are found where they are") {
                                          {"a)", "too many", 1},
                                          {"has(a)", "has('name')", 0},
                                          {"a = :b", "nobody sets", 4},
+                                         {"$(a)", "this is SQL already", 0},
                                          {"a, b", "not a list", 1}}) {
     CAPTURE(c.sql);
     const auto result = check(Kind::expression, c.sql, nullptr);
