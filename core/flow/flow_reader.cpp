@@ -42,8 +42,9 @@ std::string listed(const std::vector<std::string>& names) {
 }  // namespace
 
 std::size_t FlowReader::errors() const {
-  return static_cast<std::size_t>(
-      std::count_if(problems_.begin(), problems_.end(), [](const auto& p) { return p.severity == Severity::error; }));
+  const auto reported =
+      std::count_if(problems_.begin(), problems_.end(), [](const auto& p) { return p.severity == Severity::error; });
+  return static_cast<std::size_t>(reported) + parameters_.missed();
 }
 
 std::string FlowReader::text(const Node& node, std::string_view what) const {

@@ -86,6 +86,7 @@ class FlowReader {
   Duration duration(const Node& node, std::string_view what, Duration otherwise) const;
   std::uint64_t bytes(const Node& node, std::string_view what, std::uint64_t otherwise) const;
   bool map(const Node& node, std::string_view what, const std::vector<std::string>& keys) const;
+  /// Reported so far; more of them than before means that what was read cannot be used.
   std::size_t errors() const;
 
   const Reporter& report_;

@@ -222,7 +222,10 @@ std::optional<Text> Parameters::resolve(const Node& scalar, std::size_t at, cons
     return std::nullopt;
   }
   found->second.used = true;
-  if (!found->second.known) return std::nullopt;  // reported where it is declared
+  if (!found->second.known) {
+    ++missed_;
+    return std::nullopt;
+  }
   auto text = found->second.text;
   text.substituted = true;
   return text;

@@ -61,6 +61,9 @@ class Parameters {
   std::optional<SqlText> sql(const Node& scalar) const;
   std::optional<SqlText> templated(const Node& scalar) const;
 
+  /// How often something was asked for whose parameter has no value, which is reported where it is declared and not
+  /// again.
+  std::size_t missed() const { return missed_; }
   bool has(const std::string& name) const { return declared_.contains(name); }
   /// The values of all secrets that were substituted.
   const std::set<std::string>& secrets() const { return secrets_; }
@@ -96,6 +99,7 @@ class Parameters {
   const Surroundings& surroundings_;
   std::map<std::string, Declared> declared_;
   mutable std::set<std::string> secrets_;
+  mutable std::size_t missed_ = 0;
 };
 
 }  // namespace weir::flow

@@ -339,6 +339,15 @@ TEST_CASE("parameters come from the command line, the default or the environment
       contains(problems_of(yaml, surroundings), "--param bb: no flow declares the parameter 'bb'; did you mean 'b'?"));
 }
 
+TEST_CASE("a parameter without a value is one problem, wherever it is used") {
+  const auto problems = problems_of(
+      "flow: f\nparameters: {p: 7}\nprocessors:\n  in: {type: TestSource, topic: '${p}', to: it}\n"
+      "  it: {type: TestFilter, strict: '${p}', where: 'a > :p', retry: {attempts: '${p}', backoff: '${p}'}, "
+      "drop: [success, unmatched, failure]}\n",
+      with_environment({}));
+  CHECK(problems == "f.yaml:2:17: error: the parameter 'p' is '7'; expected {default: 7}\n");
+}
+
 TEST_CASE("a parameter keeps its type in SQL") {
   const auto where = [](const std::string& parameter, const std::string& given) {
     auto surroundings = with_environment({});
