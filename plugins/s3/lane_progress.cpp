@@ -34,6 +34,7 @@ bool read(std::string_view text, StagedObject& object) {
   while (!text.empty()) {
     auto part = take(text, ' ');
     const auto etag = take(part, ',');
+    if (etag.empty()) return false;
     object.parts.push_back({uri_decode(etag), uri_decode(part)});
   }
   return !object.key.empty() && !object.upload.empty() && !object.parts.empty();
@@ -67,6 +68,8 @@ std::string LaneState::encode() const {
 std::optional<LaneState> LaneState::decode(std::string_view text) {
   if (take(text, '\n') != kFormat) return std::nullopt;
   LaneState state;
+  state.next = -1;  // not there: what says nothing of it is not ours
+  state.number = 0;
   bool good = true;
   while (!text.empty()) {
     auto line = take(text, '\n');
@@ -79,7 +82,7 @@ std::optional<LaneState> LaneState::decode(std::string_view text) {
     if (name == "number") good = good && read(line, state.number);
     if (name == "object") good = good && read(line, state.objects.emplace_back());
   }
-  if (!good || state.generation == 0 || state.label.empty() || state.next < 0) return std::nullopt;
+  if (!good || state.generation == 0 || state.label.empty() || state.next < 0 || state.number == 0) return std::nullopt;
   return state;
 }
 

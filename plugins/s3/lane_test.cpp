@@ -165,8 +165,11 @@ TEST_CASE("how far a lane is survives as text") {
   CHECK(read->next == 4'000'000'000);
   CHECK(read->objects.at(0).key == "a b/ü,x.gz");
   CHECK(read->objects.at(0).parts.at(1).checksum == "c2hh=");
-  for (const auto* other : {"", "weir-lane 2\n", "weir-lane 1\n", "weir-lane 1\ngeneration 1\nlabel x\nnext -1\n",
-                            "weir-lane 1\ngeneration x\nlabel x\n", "weir-lane 1\ngeneration 1\nlabel x\nobject 1 k\n"})
+  for (const auto* other :
+       {"", "weir-lane 2\n", "weir-lane 1\n", "weir-lane 1\ngeneration 1\nlabel x\nnext -1\n",
+        "weir-lane 1\ngeneration x\nlabel x\n", "weir-lane 1\ngeneration 1\nlabel x\nobject 1 k\n",
+        "weir-lane 1\ngeneration 1\nlabel x\nnumber 1\n", "weir-lane 1\ngeneration 1\nlabel x\nnext 5\n",
+        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\nobject 1 k u  \n"})
     CHECK(!LaneState::decode(other));
 }
 

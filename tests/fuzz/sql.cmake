@@ -1,8 +1,0 @@
-if(WEIR_FUZZ)
-  foreach(target sql_differential sql_content)
-    add_executable(fuzz_${target} ${CMAKE_CURRENT_LIST_DIR}/${target}.cpp)
-    target_include_directories(fuzz_${target} PRIVATE ${PROJECT_SOURCE_DIR})
-    target_compile_options(fuzz_${target} PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(fuzz_${target} PRIVATE weir_options weir_sql -fsanitize=fuzzer)
-  endforeach()
-endif()
