@@ -61,6 +61,7 @@ void Engine::stop() {
   executor_->cancel_timers();
   end_committer(lock);
   over_ = true;
+  quiet_.notify_all();  // who waits for an epoch
   lock.unlock();
   {
     const std::lock_guard listener(listening_->mutex);
@@ -139,6 +140,7 @@ void Engine::end_processors(Lock& lock) {
     ++active_;
     executor_->post(instance, [this, &instance] { return stop_processor(instance); });
   }
+  executor_->pool->have_at_least(active_);  // one that hangs keeps no other from its end
   quiet_.wait_for(lock, patience_for_last_calls(options_.stop_patience), [&] { return nobody_in_call(); });
   abandon_hanging();
 }

@@ -243,8 +243,10 @@ void Engine::start_first(bool sources) {
   Lock lock(mutex_);
   const auto instances = instances_;  // a terminated one is replaced there
   for (const auto& instance : instances) {
-    if (instance->processor == nullptr || instance->is_source() != sources) continue;
-    executor_->post(*instance, [this, &processor = *instance] { return start_processor(processor, 0); });
+    if (instance->is_source() != sources) continue;
+    // What an operator has stopped or started since is his; its object may be made at this moment.
+    if (instance->start_number == 0 && instance->processor == nullptr) continue;
+    executor_->post(*instance, [this, instance] { return start_processor(*instance, 0); });
     quiet_.wait(lock, [&] {
       return instance->status != Instance::Status::starting || !instance->unavailable.empty() || stopping_ ||
              stop_waiting_ || !fatal_.empty();
@@ -301,6 +303,8 @@ std::string Engine::fatal() const {
 }
 
 bool Engine::ready(std::string* why_not) const {
+  // Without the lock: lanes take theirs, and who asks may be the last who keeps one that has ended.
+  const auto lanes_not_ready = options_.lanes_not_ready ? options_.lanes_not_ready() : std::string();
   const Lock lock(mutex_);
   const auto no = [&](std::string why) {
     if (why_not != nullptr) *why_not = std::move(why);
@@ -308,7 +312,7 @@ bool Engine::ready(std::string* why_not) const {
   };
   if (!fatal_.empty()) return no(fatal_);
   std::string reasons = sources_paused_ ? "the disk is full" : "";
-  if (options_.lanes_not_ready) reasons += (reasons.empty() ? "" : "\n") + options_.lanes_not_ready();
+  if (!lanes_not_ready.empty()) reasons += (reasons.empty() ? "" : "\n") + lanes_not_ready;
   for (const auto& instance : instances_) {
     const auto reason = instance->not_ready();
     if (!reason.empty()) reasons += (reasons.empty() ? "" : "\n") + instance->full_name() + ": " + reason;
@@ -353,7 +357,7 @@ std::uint64_t Engine::replay(const store::Place& place) {
   store::add_coalescing(lineage_, store::replay_event(replay, as, clock_->now()));
   touch(true);
   consider(*connection.to);
-  quiet_.wait(lock, [&] { return connection.durable_next() > as || !fatal_.empty() || committer_ended_; });
+  quiet_.wait(lock, [&] { return connection.durable_next() > as || !fatal_.empty() || committer_ended_ || over_; });
   if (connection.durable_next() <= as)
     throw std::runtime_error("Weir stopped before the replay was durable: it is not known to have happened");
   return as;

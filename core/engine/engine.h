@@ -245,7 +245,7 @@ class Engine {
   /// there. Throws store::IoError.
   QueueListing queue(const std::string& connection, std::uint64_t first, std::uint32_t limit);
   /// Drops what waits with a sequence below `below`, each with a DROP event; returns how many. Those that a session has
-  /// now, or holds, are not dropped.
+  /// now, or holds, are not dropped; nor those behind one that does not end.
   std::uint64_t drop_queued(const std::string& connection, std::uint64_t below, const std::string& who);
   /// Sends the oldest `limit` FlowFiles of a queue back to where they failed, as their error.* attributes say, without
   /// these. The consumer must be stopped.
@@ -445,6 +445,7 @@ class Engine {
   SessionInput input_of(Instance& instance, const Connection& connection, Taken& taken) const;
   void settle_for_operator(Instance& instance, Connection& connection, const std::shared_ptr<Flight>& flight,
                            Prepared prepared);
+  std::uint64_t queue_again(const std::vector<std::shared_ptr<Flight>>& flights, Lock& lock);
   Connection* where_it_failed(const Connection& connection, const abi::Item& item);
   void send_back(Connection& connection, Taken& taken, const std::string& who, Redriven& result);
 

@@ -35,8 +35,12 @@ class Workers : public std::enable_shared_from_this<Workers> {
   /// Adds a thread in the place of one that is not waited for any more.
   void replace(std::thread::id thread) {
     const std::lock_guard lock(mutex_);
-    add();
+    if (!ends_) add();
     give_up(thread);
+  }
+  void have_at_least(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    while (threads_.size() < count) add();
   }
   /// None of the threads is waited for any more. They end when all that was posted is done.
   void give_up_all() {
@@ -51,6 +55,7 @@ class Workers : public std::enable_shared_from_this<Workers> {
     std::list<std::thread> threads;
     {
       const std::lock_guard lock(mutex_);
+      ends_ = true;
       threads.swap(threads_);
     }
     for (auto& thread : threads) thread.join();
@@ -76,8 +81,9 @@ class Workers : public std::enable_shared_from_this<Workers> {
 
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open_{context_.get_executor()};
-  std::mutex mutex_;  ///< of threads_
+  std::mutex mutex_;  ///< of what follows
   std::list<std::thread> threads_;
+  bool ends_ = false;
 };
 
 struct Engine::Executor {
@@ -98,6 +104,10 @@ struct Engine::Executor {
   void give_up(const Instance& instance, const std::vector<std::thread::id>& threads) {
     if (const auto its_own = take(instance)) return its_own->give_up_all();
     for (const auto thread : threads) pool->replace(thread);
+  }
+  /// This thread comes to an instance that was given up before: it ends when it comes back.
+  void give_up_this(const Instance& instance) {
+    if (!instance.is_blocking()) pool->replace(std::this_thread::get_id());
   }
   /// `work` returns whether its thread goes on: false, if that was given up meanwhile.
   template <class F>

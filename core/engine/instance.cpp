@@ -211,7 +211,15 @@ void Instance::inherit(Instance& from) {
   statistics.out = std::move(mine);
   theirs.out = std::move(out);
   const std::scoped_lock lock(mutex_, from.mutex_);
+  if (from.is_abandoned()) return copy_metrics(from);
   metrics_.swap(from.metrics_);
+}
+
+/// With both mutex_: the other may go on with its own.
+void Instance::copy_metrics(const Instance& from) {
+  metrics_.clear();
+  for (const auto& metric : from.metrics_)
+    metrics_.emplace_back(metric.name, metric.help, metric.is_counter).set(metric.value());
 }
 
 void Instance::forget_run() {
@@ -245,8 +253,7 @@ void Instance::succeed(const Instance& abandoned) {
   outputs = abandoned.outputs;
   routed = abandoned.routed;
   const std::scoped_lock lock(mutex_, abandoned.mutex_);
-  for (const auto& metric : abandoned.metrics_)
-    metrics_.emplace_back(metric.name, metric.help, metric.is_counter).set(metric.value());
+  copy_metrics(abandoned);
 }
 
 std::size_t Instance::threads_left() const {

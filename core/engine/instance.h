@@ -190,6 +190,7 @@ class Instance final : public abi::Context, private abi::Readiness, public std::
   class MemberLanes;
 
   void waits_for(abi::Text what) override;
+  void copy_metrics(const Instance& from);
   std::shared_ptr<sql::DatabaseTables> database_tables();
   abi::Lanes* lanes();
 

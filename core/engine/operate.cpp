@@ -70,13 +70,12 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
   using Status = Instance::Status;
   const bool is_stopped = instance.status == Status::stopped;
   if (operation == Operation::stop) {
-    if (instance.stopped_by.empty()) {
-      note_stopped(instance, who);
-      report_unlocked(instance, abi::Level::info, "stopped by " + who, lock);
-    }
+    const bool is_news = instance.stopped_by.empty();
+    if (is_news) note_stopped(instance, who);
     instance.start_after_stop = false;
     if (instance.status == Status::starting || instance.status == Status::running) begin_stop(instance);
     if (instance.status == Status::misconfigured) begin_stop(instance);
+    if (is_news) report_unlocked(instance, abi::Level::info, "stopped by " + who, lock);
     return;
   }
   if (operation == Operation::run_once && !is_stopped)
@@ -97,7 +96,6 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
   auto message = (operation == Operation::start ? "started by " : "run once by ") + who;
   const bool is_alone = threads_left(instance.number()) == 0;
   if (!is_alone) message += ", while a thread of what was terminated is still away: both may write to the far side";
-  report_unlocked(instance, is_alone ? abi::Level::info : abi::Level::warning, std::move(message), lock);
   if (instance.status == Status::stopping) {
     instance.start_after_stop = true;
   } else if (instance.status == Status::misconfigured) {
@@ -106,6 +104,7 @@ void Engine::operate(const std::string& flow, const std::string& processor, Oper
   } else if (instance.status == Status::stopped) {
     begin_start(instance);
   }
+  report_unlocked(instance, is_alone ? abi::Level::info : abi::Level::warning, std::move(message), lock);
 }
 
 /// Over restarts, too.
@@ -122,7 +121,9 @@ void Engine::begin_start(Instance& instance) {
   instance.status_message.clear();
   instance.once_done = false;
   const auto start = ++instance.start_number;
-  executor_->post(instance, [this, &instance, start] { return start_processor(instance, start); });
+  // It may have left the graph before a thread is free for it: so it is kept.
+  executor_->post(instance,
+                  [this, kept = instance.shared_from_this(), start] { return start_processor(*kept, start); });
 }
 
 void Engine::begin_stop(Instance& instance) {
@@ -162,6 +163,7 @@ void Engine::end_stops() {
 bool Engine::destroy_processor(Instance& instance, abi::Processor* processor) {
   Lock lock(mutex_);
   const bool is_late = instance.is_abandoned();  // it was terminated before this thread was free for it
+  if (is_late) executor_->give_up_this(instance);
   if (processor != nullptr) {
     const InCall call(instance);
     lock.unlock();
@@ -172,7 +174,7 @@ bool Engine::destroy_processor(Instance& instance, abi::Processor* processor) {
   --instance.active;
   if (instance.is_abandoned()) {
     came_back(instance, lock);
-    return is_late;
+    return false;
   }
   --active_;
   for (auto& held : instance.held) {

@@ -18,6 +18,7 @@ constexpr std::uint64_t kBatchBytes = 4 * MiB;
 constexpr std::uint64_t kMostUndurable = 32 * MiB;
 /// What cannot be sent back is out of the way of that redrive, in nanoseconds, and then the first that is taken.
 constexpr std::int64_t kPutAside = 1;
+constexpr auto kLook = std::chrono::milliseconds(10);
 constexpr std::string_view kErrorPrefix = "error.";
 
 std::string_view attribute(const abi::Item& item, std::string_view name) {
@@ -66,7 +67,7 @@ void Engine::check_operable() const {
 void Engine::wait_durable(Lock& lock) {
   const auto cut = cuts_ + 1;
   touch(true);
-  quiet_.wait(lock, [&] { return cuts_durable_ >= cut || !fatal_.empty() || committer_ended_; });
+  quiet_.wait(lock, [&] { return cuts_durable_ >= cut || !fatal_.empty() || committer_ended_ || over_; });
   if (cuts_durable_ < cut) throw NotNow("Weir stopped before this was durable: it is not known to have happened");
 }
 
@@ -172,6 +173,22 @@ void Engine::settle_for_operator(Instance& instance, Connection& connection, con
   instance.statistics.last_success = last_success;
 }
 
+/// These flights count as done when all before them in their queue is. Waits for that, though not for ever, and has
+/// them queued again where it does not come to it; returns how many FlowFiles that are.
+std::uint64_t Engine::queue_again(const std::vector<std::shared_ptr<Flight>>& flights, Lock& lock) {
+  const auto waits = [&](const auto& flight) { return prepared_.contains(flight.get()); };
+  const auto until = std::chrono::steady_clock::now() + options_.stop_patience / 2;
+  while (std::any_of(flights.begin(), flights.end(), waits) && std::chrono::steady_clock::now() < until && !stopping_)
+    quiet_.wait_for(lock, kLook);
+  std::uint64_t count = 0;
+  for (const auto& flight : flights) {
+    if (prepared_.erase(flight.get()) == 0) continue;
+    flight->state = Flight::State::waiting;
+    count += flight->count;
+  }
+  return count;
+}
+
 std::uint64_t Engine::drop_queued(const std::string& id, std::uint64_t below, const std::string& who) {
   const auto reason = "dropped by " + who;
   Lock lock(mutex_);
@@ -184,6 +201,7 @@ std::uint64_t Engine::drop_queued(const std::string& id, std::uint64_t below, co
     throw NotNow(instance.full_name() +
                  " delivers exactly once and counts what it has seen of this queue: nothing may be taken out of it");
   std::uint64_t dropped = 0;
+  std::vector<std::shared_ptr<Flight>> flights;
   while (true) {
     auto taken = connection.take_below(std::numeric_limits<std::int64_t>::max(), below, kBatchCount, kBatchBytes);
     if (!taken.flight) break;
@@ -198,7 +216,14 @@ std::uint64_t Engine::drop_queued(const std::string& id, std::uint64_t below, co
     lock.lock();
     dropped += input.count;
     settle_for_operator(instance, connection, taken.flight, std::move(prepared));
+    if (prepared_.contains(taken.flight.get())) flights.push_back(std::move(taken.flight));
   }
+  const auto queued_again = queue_again(flights, lock);
+  dropped -= queued_again;
+  if (dropped == 0 && queued_again != 0)
+    throw NotNow("nothing was dropped: " + instance.full_name() +
+                 " is at what came before it, and does not come to an end with that. Stop and terminate it, and drop "
+                 "then");
   if (dropped == 0) return 0;
   report_unlocked(instance, abi::Level::warning,
                   std::to_string(dropped) + " FlowFiles of " + connection.id() + " " + reason, lock);
@@ -339,6 +364,8 @@ std::uint64_t Engine::clear_state(const std::string& flow, const std::string& pr
   if (instance.status != Instance::Status::stopped)
     throw NotNow("stop " + instance.full_name() + " first: its state is its own while it runs");
   old.swap(instance.state);
+  for (auto& [key, value] : instance.changed_state)
+    value.reset();  // a terminated one may have left what is not cut yet
   lock.unlock();
   StateChanges changes;  // made without the lock: there may be many
   for (const auto& [key, value] : old) changes.emplace_hint(changes.end(), key, std::nullopt);

@@ -143,8 +143,9 @@ bool Engine::work(Instance& instance) {
   } while (std::chrono::steady_clock::now() < until);
   --instance.active;
   if (instance.is_abandoned()) {
+    if (is_late) executor_->give_up_this(instance);
     came_back(instance, lock);
-    return is_late;
+    return false;
   }
   --active_;
   consider_timers(instance);

@@ -112,12 +112,13 @@ void Engine::replace_abandoned(const std::shared_ptr<Instance>& instance, const 
 void Engine::came_back(Instance& instance, Lock& lock) {
   if (instance.active != 0 || instance.in_start) return;
   quiet_.wait(lock, [&] { return telling_ != &instance; });
-  lock.unlock();
   if (auto* processor = std::exchange(instance.processor, nullptr); processor != nullptr) {
+    const InCall call(instance);
+    lock.unlock();
     processor->stop();
     processor->destroy();
+    lock.lock();
   }
-  lock.lock();
   const auto at = std::find_if(abandoned_.begin(), abandoned_.end(),
                                [&](const auto& abandoned) { return abandoned.instance.get() == &instance; });
   const auto successor = std::find_if(instances_.begin(), instances_.end(), [&](const auto& each) {
