@@ -1,6 +1,7 @@
 #include "engine/connection.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace weir::engine {
 
@@ -166,13 +167,25 @@ void Connection::complete(Taken& taken) {
 
 namespace {
 
-void append(store::Batch& to, const store::Batch& from, std::uint32_t offset, std::uint32_t count) {
-  const auto begin = from.items.begin() + offset;
-  to.items.insert(to.items.end(), begin, begin + count);
-  for (const auto& arena : from.arenas) {
-    if (to.arenas.empty() || to.arenas.back() != arena) to.arenas.push_back(arena);
+/// Puts items of several batches into one. It points into each arena once: what is gathered may have been gathered
+/// before, from many, and would double with each time.
+class Gathering {
+ public:
+  void add(const store::Batch& from, std::uint32_t offset, std::uint32_t count) {
+    const auto begin = from.items.begin() + offset;
+    batch_->items.insert(batch_->items.end(), begin, begin + count);
+    if (!batches_.insert(&from).second) return;
+    for (const auto& arena : from.arenas) {
+      if (arenas_.insert(arena.get()).second) batch_->arenas.push_back(arena);
+    }
   }
-}
+  store::BatchRef batch() { return std::move(batch_); }
+
+ private:
+  std::shared_ptr<store::Batch> batch_ = std::make_shared<store::Batch>();
+  std::unordered_set<const store::Batch*> batches_;
+  std::unordered_set<const store::Arena*> arenas_;
+};
 
 }  // namespace
 
@@ -180,7 +193,7 @@ void append(store::Batch& to, const store::Batch& from, std::uint32_t offset, st
 void Connection::gather(Taken& taken) const {
   const auto first = taken.flight->first;
   const auto end = first + taken.flight->count;
-  std::shared_ptr<store::Batch> gathered;
+  std::optional<Gathering> gathering;
   auto at = std::upper_bound(segments_.begin(), segments_.end(), first,
                              [](std::uint64_t sequence, const Segment& s) { return sequence < s.end(); });
   for (auto position = first; position < end; ++at) {
@@ -191,20 +204,20 @@ void Connection::gather(Taken& taken) const {
       taken.offset = at->offset + skip;
       return;
     }
-    if (!gathered) gathered = std::make_shared<store::Batch>();
-    append(*gathered, *at->batch, at->offset + skip, count);
+    if (!gathering) gathering.emplace();
+    gathering->add(*at->batch, at->offset + skip, count);
     position += count;
   }
-  taken.batch = std::move(gathered);
+  if (gathering) taken.batch = gathering->batch();
 }
 
 void Connection::gather_retries(Taken& taken) const {
-  auto batch = std::make_shared<store::Batch>();
+  Gathering gathering;
   for (const auto sequence : taken.sequences) {
     const auto& retry = retry_.at(sequence);
-    append(*batch, *retry.batch, retry.index, 1);
+    gathering.add(*retry.batch, retry.index, 1);
   }
-  taken.batch = std::move(batch);
+  taken.batch = gathering.batch();
 }
 
 Taken Connection::take_retries(std::int64_t now, std::uint32_t max_count, std::uint64_t below) {

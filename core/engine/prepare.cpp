@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "weir/spec.h"
 
@@ -204,9 +205,12 @@ class Preparation {
     }
     if (!out_.arena->empty()) batch->arenas.push_back(out_.arena);
     if (from_held && in_.held != nullptr) {  // what was taken up, and what shares its memory
+      const store::Batch* last = nullptr;    // neighbours came together
       for (const auto& e : out_.extras) {
         if (e.held == abi::kNone) continue;
-        for (const auto& arena : (*in_.held)[e.held].batch->arenas) batch->arenas.push_back(arena);
+        const auto* held = (*in_.held)[e.held].batch.get();
+        if (std::exchange(last, held) == held) continue;
+        for (const auto& arena : held->arenas) batch->arenas.push_back(arena);
       }
       std::sort(batch->arenas.begin(), batch->arenas.end());
       batch->arenas.erase(std::unique(batch->arenas.begin(), batch->arenas.end()), batch->arenas.end());

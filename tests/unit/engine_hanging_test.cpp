@@ -276,3 +276,33 @@ TEST_CASE_FIXTURE(Terminated, "of a stop and a start in the same moment, one com
   CHECK(arrive(1));
   look("act", [](const auto& instance) { CHECK(instance.stopped_by.empty()); });
 }
+
+TEST_CASE_FIXTURE(Terminated, "what is held stays as light as it was, however often its processor stops and starts") {
+  constexpr std::size_t kHeld = 200;
+  scripts()["act"].process = [](FlowFile file, Session& session) { session.hold(file); };
+  open();
+  start();
+  std::size_t arenas = 0;
+  const auto all_held = [&] {
+    return eventually([&] {
+      std::size_t held = 0;
+      look("act", [&](const auto& instance) {
+        held = instance.held.size();
+        if (held != 0) arenas = instance.held.front().batch->arenas.size();
+      });
+      return held == kHeld;
+    });
+  };
+  for (std::size_t i = 0; i < kHeld; ++i) {
+    give("x");
+    REQUIRE(eventually([&] { return queued() == 0; }));  // each came alone
+  }
+  for (int times = 0; times < 3; ++times) {
+    REQUIRE(all_held());
+    order(Operation::stop);
+    REQUIRE(becomes(Status::stopped));
+    order(Operation::start);
+  }
+  REQUIRE(all_held());
+  CHECK(arenas <= kHeld);
+}
