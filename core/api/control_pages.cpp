@@ -44,11 +44,13 @@ Response how_they_are(const engine::Engine& engine, const std::string& flow, con
   return json_response(json::object{{"flow", flow}, {"processors", std::move(processors)}}, 202);
 }
 
-Response operate(engine::Engine& engine, const Call& call, Operation operation, std::uint32_t flowfiles = 1) {
-  const auto& flow = call.at[0];
-  const auto names = call.at.size() > 1 ? std::vector{call.at[1]} : processors_of(engine, flow, operation);
+/// `at`: a flow, and which of its processors, if it is one.
+Response operate(engine::Engine& engine, const std::vector<std::string>& at, const std::string& who,
+                 Operation operation, std::uint32_t flowfiles = 1) {
+  const auto& flow = at[0];
+  const auto names = at.size() > 1 ? std::vector{at[1]} : processors_of(engine, flow, operation);
   try {
-    for (const auto& name : names) engine.operate(flow, name, operation, call.who, flowfiles);
+    for (const auto& name : names) engine.operate(flow, name, operation, who, flowfiles);
   } catch (const engine::NotNow& error) {
     throw Refused(409, error.what());
   }
@@ -68,17 +70,22 @@ std::uint32_t flowfiles_of(const json::object& body) {
 void add_control_pages(Router& router, engine::Engine& engine) {
   const std::string processor = "/flows/{flow}/processors/{processor}";
   router.post(processor + "/start", "Starts a processor",
-              [&engine](Call& call) { return operate(engine, call, Operation::start); });
+              [&engine](Call& call) { return operate(engine, call.at, call.who, Operation::start); });
   router.post(processor + "/stop", "Stops a processor, over restarts too",
-              [&engine](Call& call) { return operate(engine, call, Operation::stop); });
+              [&engine](Call& call) { return operate(engine, call.at, call.who, Operation::stop); });
   router.post(processor + "/terminate", "Abandons what a processor is at that stops and does not return from it",
-              [&engine](Call& call) { return operate(engine, call, Operation::terminate); });
-  router.post(processor + "/run-once", "Has a stopped processor run one session",
-              [&engine](Call& call) { return operate(engine, call, Operation::run_once, flowfiles_of(call.body)); });
+              [&engine](Call& call) {
+                return later([&engine, at = call.at, who = call.who] {  // others may be at work on the graph
+                  return operate(engine, at, who, Operation::terminate);
+                });
+              });
+  router.post(processor + "/run-once", "Has a stopped processor run one session", [&engine](Call& call) {
+    return operate(engine, call.at, call.who, Operation::run_once, flowfiles_of(call.body));
+  });
   router.post("/flows/{flow}/start", "Starts all processors of a flow",
-              [&engine](Call& call) { return operate(engine, call, Operation::start); });
+              [&engine](Call& call) { return operate(engine, call.at, call.who, Operation::start); });
   router.post("/flows/{flow}/stop", "Stops all processors of a flow, over restarts too",
-              [&engine](Call& call) { return operate(engine, call, Operation::stop); });
+              [&engine](Call& call) { return operate(engine, call.at, call.who, Operation::stop); });
 }
 
 }  // namespace weir::api

@@ -127,14 +127,15 @@ std::string FlowTexts::why_not_kept(const flow::Flow& running, const std::string
 }
 
 Checked FlowTexts::check(const std::string& flow, const std::string& text) {
-  const auto now = running(flow);
-  const std::lock_guard lock(mutex_);
-  return check(now, text);
+  return check(running(flow), text);
 }
 
 Checked FlowTexts::check(const std::shared_ptr<const flow::Flow>& now, const std::string& text) {
   Checked checked;
-  auto result = flow::load_text(now->file, text, options_);
+  auto result = [&] {
+    const std::lock_guard lock(loading_);
+    return flow::load_text(now->file, text, options_);
+  }();
   // What belongs to no place speaks of the command line, and so of other flows too.
   std::erase_if(result.problems, [](const auto& problem) { return problem.mark.file.empty(); });
   checked.problems = std::move(result.problems);
@@ -157,7 +158,8 @@ Checked FlowTexts::check(const std::shared_ptr<const flow::Flow>& now, const std
 
 bool FlowTexts::apply(const std::string& name, const std::string& text, const std::string& base, const std::string& who,
                       Checked& checked) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock(applying_, std::try_to_lock);
+  if (!lock.owns_lock()) throw engine::NotNow("a changed flow is being applied: try again when that is done");
   const auto now = running(name);
   checked = check(now, text);
   if (!checked.flow) return false;
@@ -181,7 +183,10 @@ bool FlowTexts::apply(const std::string& name, const std::string& text, const st
 std::string FlowTexts::load_and_apply(const std::string& who) {
   std::vector<flow::Problem> problems;
   const auto files = files_(problems);
-  auto result = flow::load(files, options_);
+  auto result = [&] {
+    const std::lock_guard lock(loading_);
+    return flow::load(files, options_);
+  }();
   problems.insert(problems.end(), result.problems.begin(), result.problems.end());
   std::string first;
   std::size_t errors = 0;
@@ -221,7 +226,7 @@ std::string FlowTexts::load_and_apply(const std::string& who) {
 }
 
 bool FlowTexts::reload(const std::string& who) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(applying_);
   std::string failed;
   try {
     const auto before = engine_.flows();

@@ -62,7 +62,8 @@ class FlowTexts {
   engine::Engine& engine_;
   const flow::LoadOptions options_;
   const Files files_;
-  std::mutex mutex_;  ///< one at a time
+  std::mutex applying_;  ///< one at a time, as long as that takes
+  std::mutex loading_;   ///< likewise
 };
 
 }  // namespace weir::api

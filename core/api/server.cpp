@@ -53,6 +53,9 @@ constexpr auto kTakesAnswer = std::chrono::seconds(1);
 
 /// Pages that take time do so here: few, so that what they do to the disk leaves most of it to the flows.
 constexpr std::size_t kSlowThreads = 2;
+/// Wishes do so here: they wait for sessions to end, and for epochs, however long that is, and are in the way of each
+/// other at most.
+constexpr std::size_t kWishThreads = 4;
 
 /// Unless a page brings its own: what comes from data must not run in a browser, whatever it claims to be.
 constexpr std::string_view kContentPolicy = "default-src 'none'; frame-ancestors 'none'";
@@ -65,6 +68,7 @@ using Waiting = std::map<std::uint64_t, Connection*>;
 struct Common {
   asio::io_context* context = nullptr;
   asio::thread_pool* slow = nullptr;
+  asio::thread_pool* wishes = nullptr;
   Handler handler;
   Options options;
   bool loopback = true;
@@ -186,11 +190,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void respond(Response response) {
     const auto& request = parser_->get();
     if (response.later) {
-      asio::post(*common_.slow, [self = shared_from_this(), page = std::move(response.later)] {
-        auto real = guarded(page);
-        asio::post(*self->common_.context,
-                   [self, real = std::move(real)]() mutable { self->respond(std::move(real)); });
-      });
+      asio::post(reads(request) ? *common_.slow : *common_.wishes,
+                 [self = shared_from_this(), page = std::move(response.later)] {
+                   auto real = guarded(page);
+                   asio::post(*self->common_.context,
+                              [self, real = std::move(real)]() mutable { self->respond(std::move(real)); });
+                 });
       return;
     }
     if (response.stream && request.method() != http::verb::head) {
@@ -238,10 +243,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (const auto origin = request.find(http::field::origin);
         origin != request.end() && !same_origin(origin->value(), host, stream_.encrypted()))
       return refuse(request, target, 403, "pages of another origin must not call this one", origin->value());
-    const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
-    if (const auto site = request["Sec-Fetch-Site"]; !reads && !site.empty() && site != "same-origin" && site != "none")
+    if (const auto site = request["Sec-Fetch-Site"];
+        !reads(request) && !site.empty() && site != "same-origin" && site != "none")
       return refuse(request, target, 403, "pages of another site must not call this one", site);
     return guarded([&] { return common_.handler(as_page_sees_it(request, target)); });
+  }
+
+  static bool reads(const http::request<http::string_body>& request) {
+    return request.method() == http::verb::get || request.method() == http::verb::head;
   }
 
   /// `said`: what the request has in the place that is wrong, for the operator's eyes only.
@@ -461,6 +470,7 @@ class Server::Listener {
   Listener(Handler handler, const Options& options) : acceptor_(context_), pause_(context_) {
     common_.context = &context_;
     common_.slow = &slow_;
+    common_.wishes = &wishes_;
     common_.handler = std::move(handler);
     common_.options = options;
     if (!options.tls.certificate.empty())
@@ -472,8 +482,8 @@ class Server::Listener {
   ~Listener() {
     context_.stop();
     thread_.join();
-    slow_.stop();
-    slow_.join();
+    for (auto* pool : {&slow_, &wishes_}) pool->stop();
+    for (auto* pool : {&slow_, &wishes_}) pool->join();
     // Streams are fed by other threads until they are ended, and then never again.
     while (!common_.streaming.empty()) (*common_.streaming.begin())->hang_up();
   }
@@ -540,6 +550,7 @@ class Server::Listener {
   Common common_;  // outlives the connections, which the handlers of both that follow own
   asio::io_context context_{1};
   asio::thread_pool slow_{kSlowThreads};
+  asio::thread_pool wishes_{kWishThreads};
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::thread thread_;

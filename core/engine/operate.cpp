@@ -26,7 +26,11 @@ constexpr const char* kOperator = "@operator";
 void Engine::recover_stops() {
   operator_number_ = store_.processor_number(kOperator);
   const auto stops = store_.state(operator_number_);
-  for (auto& instance : instances_) recover_stop(*instance, stops);
+  for (auto& instance : instances_) {
+    recover_stop(*instance, stops);
+    if (!instance->stopped_by.empty())
+      instance->status = Instance::Status::stopped;  // also for who asks before start()
+  }
 }
 
 void Engine::recover_stop(Instance& instance, const std::map<std::string, std::string>& stops) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <boost/json.hpp>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -204,7 +205,7 @@ TEST_CASE_FIXTURE(Queues, "a drop is told first, then done: what came between st
   CHECK(arrive("sink", 1));
 }
 
-TEST_CASE_FIXTURE(Queues, "what a session has is not dropped, and what waits behind it is") {
+TEST_CASE_FIXTURE(Queues, "what a session has is not dropped, and what waits behind it is when that has ended") {
   std::atomic<bool> has_begun = false;  // a session that is only about to begin takes what comes until then
   std::atomic<bool> open_gate = false;
   scripts_["act"].process = [&](weir::FlowFile file, weir::Session& session) {
@@ -220,9 +221,11 @@ TEST_CASE_FIXTURE(Queues, "what a session has is not dropped, and what waits beh
   CHECK(served->get(std::string(kIn) + "/flowfiles/0").at("state") == "active");
   const auto asked = posted(std::string(kIn) + "/drop");
   const std::string body = "{\"token\":\"" + std::string(asked.at("token").as_string()) + "\"}";
-  CHECK(posted(std::string(kIn) + "/drop", body).at("dropped") == 3);
+  auto dropped = std::async(std::launch::async, [&] { return posted(std::string(kIn) + "/drop", body); });
+  CHECK(eventually([&] { return served->get(std::string(kIn) + "/flowfiles/3").at("state") == "active"; }));
   open_gate = true;
   open_gate.notify_all();
+  CHECK(dropped.get().at("dropped") == 3);
   give("after");
   REQUIRE(arrive("sink", 2));
   CHECK(collected().of("sink")[0] == "first");

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <future>
+#include <list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -417,6 +418,29 @@ TEST_CASE("every answer says that it is what it says, and that nothing in it may
     CHECK(reply.find("X-Content-Type-Options: nosniff\r\n") != std::string::npos);
     CHECK(reply.find("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n") != std::string::npos);
   }
+}
+
+TEST_CASE("wishes that wait, however many, keep no slow page from being shown") {
+  std::promise<void> open;
+  auto opened = open.get_future().share();
+  Server server(
+      [opened](const Request& request) -> Response {
+        Response response;
+        response.later = [opened, wishes = request.method == "POST"]() -> Response {
+          if (wishes) opened.wait();
+          return {200, {}, "at last\n"};
+        };
+        return response;
+      },
+      any_port());
+  std::list<Client> wishes;
+  for (int i = 0; i < 8; ++i) {
+    wishes.emplace_back(server).send(
+        "POST /drop HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  }
+  CHECK(ask(server, "GET /queue HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ends_with("at last\n"));
+  open.set_value();
+  for (auto& wish : wishes) CHECK(wish.read_all().ends_with("at last\n"));
 }
 
 TEST_CASE("an answer that takes time holds up nobody else") {
