@@ -21,12 +21,6 @@ std::string text_of(const flow::LaneName& name) {
   return name.topic + "/" + std::to_string(name.partition);
 }
 
-bool scales_out(const engine::Engine& engine, const std::string& flow) {
-  const auto flows = engine.flows();
-  return std::any_of(flows.begin(), flows.end(),
-                     [&](const auto& each) { return each->name == flow && each->is_member; });
-}
-
 /// Those that this Weir has now, for who did not name one of them.
 std::string listed(const std::vector<engine::LaneStatus>& lanes) {
   std::string text;
@@ -81,6 +75,21 @@ Asked asked(engine::Engine& engine, const std::string& flow, const Query& query)
   if (lane == nullptr)
     throw Refused(404, fmt::format("this Weir does not run the lane '{}' of {}: {}", *wanted, flow, listed(there)));
   return {std::move(lane), found->name.id()};
+}
+
+std::vector<Asked> all_asked(engine::Engine& engine, const std::string& flow, const Query& query) {
+  if (query.text("lane") || !scales_out(engine, flow)) return {asked(engine, flow, query)};
+  std::vector<Asked> all;
+  for (const auto& lane : engine.lanes_of(flow)) {
+    if (auto running = engine.lane(lane.name)) all.push_back({std::move(running), lane.name.id()});
+  }
+  return all;
+}
+
+bool scales_out(const engine::Engine& engine, const std::string& flow) {
+  const auto flows = engine.flows();
+  return std::any_of(flows.begin(), flows.end(),
+                     [&](const auto& each) { return each->name == flow && each->is_member; });
 }
 
 void refuse_to_change_lanes(const engine::Engine& engine, const std::string& flow) {

@@ -103,9 +103,10 @@ class Pages {
         std::string(kConnectionPattern) + "/tap", "A sample of what enters a connection, as server-sent events",
         [this](Call& call) {
           const auto rate = std::max<std::uint64_t>(1, call.query.number("rate", 5, Taps::kMostRate));
-          return taps_.listen(call.connection(), rate, call.query.number("preview", kPreview, kMostPreview));
+          const auto preview = call.query.number("preview", kPreview, kMostPreview);
+          return taps_.listen(call.connection(), call.query, rate, preview);
         },
-        "rate preview");
+        "rate preview lane");
     router_.get(
         "/history", "How all stood, minute by minute, for a day",
         [this](Call& call) {

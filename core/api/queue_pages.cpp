@@ -13,6 +13,7 @@
 
 #include "api/json.h"
 #include "api/lane_pages.h"
+#include "engine/lane_view.h"
 #include "weir/sql.h"
 
 namespace weir::api {
@@ -206,45 +207,71 @@ Response state(engine::Engine& engine, const Call& call) {
                                     {"next_after", std::move(next)}});
 }
 
-/// FlowFiles that wait on the flow's `failure` connections, with why they failed.
-Response dead_letters(engine::Engine& engine, const std::string& flow, std::uint32_t limit, std::size_t preview) {
-  std::vector<std::string> ids;
-  json::array connections, flowfiles;
-  bool known = false, more = false;
-  engine.inspect([&](const auto& instances, const auto& all, const auto&) {
-    for (const auto& instance : instances) known |= instance->flow_definition().name == flow;
-    for (const auto& connection : all) {
-      const auto& from = *connection->from;
-      if (from.flow_definition().name != flow ||
-          from.definition().relationships[connection->definition().relationship] != "failure")
-        continue;
-      ids.push_back(connection->id());
-      connections.push_back(json::object{{"id", connection->id()},
-                                         {"queued", connection->queued_count()},
-                                         {"held", connection->held_count()},
-                                         {"consumer", connection->to->definition().name}});
-    }
-  });
-  if (!known) throw Refused(404, fmt::format("there is no flow '{}'", flow));
-  for (const auto& id : ids) {
-    const auto left = limit - static_cast<std::uint32_t>(flowfiles.size());
-    if (left == 0) {
-      more = true;
-      break;
-    }
-    const auto listing = engine.queue(id, 0, left);
-    more |= listing.more;
-    for (const auto& entry : listing.entries) {
-      auto object = entry_json(id, entry, preview);
-      json::object error;
-      for (const auto* name : {"kind", "processor", "message", "time", "connection"}) {
-        const auto* value = object.at("attributes").as_object().if_contains(std::string("error.") + name);
-        error[name] = value == nullptr ? json::value() : *value;
+/// A connection by which what failed comes, in all that were asked.
+struct Failures {
+  std::string id;
+  std::string consumer;
+  std::uint64_t queued = 0;
+  std::uint64_t held = 0;
+};
+
+/// In the order of the flow. Throws Refused: there is no such flow.
+std::vector<Failures> failures_of(const engine::Engine& engine, const std::string& flow,
+                                  const std::vector<Asked>& asked) {
+  std::vector<Failures> all;
+  const auto note = [&](const flow::Flow& of, const flow::Connection& connection) -> Failures* {
+    const auto& from = of.processors[connection.from];
+    if (of.name != flow || from.relationships[connection.relationship] != "failure") return nullptr;
+    const auto known = std::ranges::find(all, connection.id, &Failures::id);
+    if (known != all.end()) return &*known;
+    return &all.emplace_back(Failures{connection.id, of.processors[connection.to].name});
+  };
+  const auto flows = engine.flows();
+  if (std::ranges::none_of(flows, [&](const auto& each) { return each->name == flow; }))
+    throw Refused(404, fmt::format("there is no flow '{}'", flow));
+  const auto lanes = engine.lanes();
+  for (const auto& connection : lanes.connections) note(*connection.flow, *connection.definition);
+  for (const auto& each : asked) {
+    each.engine->inspect([&](const auto&, const auto& connections, const auto&) {
+      for (const auto& connection : connections) {
+        auto* failures = note(*connection->shared_flow(), connection->definition());
+        if (failures == nullptr) continue;
+        failures->queued += connection->queued_count();
+        failures->held += connection->held_count();
       }
-      object["connection"] = id;
-      object["redrivable"] = !error.at("processor").is_null();
-      object["error"] = std::move(error);
-      flowfiles.push_back(std::move(object));
+    });
+  }
+  return all;
+}
+
+json::object dead_letter_json(const Asked& asked, const std::string& id, const QueueEntry& entry, std::size_t preview) {
+  auto object = entry_json(asked.named(id), entry, preview);
+  json::object error;
+  for (const auto* name : {"kind", "processor", "message", "time", "connection"}) {
+    const auto* value = object.at("attributes").as_object().if_contains(std::string("error.") + name);
+    error[name] = value == nullptr ? json::value() : *value;
+  }
+  object["connection"] = id;
+  if (!asked.lane.empty()) object["lane"] = asked.place();
+  object["redrivable"] = !error.at("processor").is_null() && asked.lane.empty();
+  object["error"] = std::move(error);
+  return object;
+}
+
+/// FlowFiles that wait on the flow's `failure` connections, with why they failed.
+Response dead_letters(const engine::Engine& engine, const std::string& flow, const std::vector<Asked>& asked,
+                      std::uint32_t limit, std::size_t preview) {
+  json::array connections, flowfiles;
+  bool more = false;
+  for (const auto& failures : failures_of(engine, flow, asked)) {
+    connections.push_back(json::object{
+        {"id", failures.id}, {"queued", failures.queued}, {"held", failures.held}, {"consumer", failures.consumer}});
+    for (const auto& each : asked) {
+      const auto left = limit - static_cast<std::uint32_t>(flowfiles.size());
+      const auto listing = each.engine->queue(failures.id, 0, left);
+      more |= listing.more;
+      for (const auto& entry : listing.entries)
+        flowfiles.push_back(dead_letter_json(each, failures.id, entry, preview));
     }
   }
   return json_response(
@@ -338,11 +365,11 @@ void add_queue_pages(Router& router, engine::Engine& engine) {
   router.get(
       "/flows/{flow}/dead-letters", "What failed and waits, with why",
       [&engine](Call& call) {
-        return later([&engine, flow = call.at[0],
+        return later([&engine, flow = call.at[0], asked = all_asked(engine, call.at[0], call.query),
                       limit = static_cast<std::uint32_t>(call.query.number("limit", 50, 500)),
-                      preview = preview_of(call)] { return dead_letters(engine, flow, limit, preview); });
+                      preview = preview_of(call)] { return dead_letters(engine, flow, asked, limit, preview); });
       },
-      "limit preview");
+      "limit preview lane");
   router.get(
       processor + "/state", "A processor's state", [&engine](Call& call) { return state(engine, call); },
       "after limit lane");

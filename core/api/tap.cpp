@@ -6,7 +6,10 @@
 #include <utility>
 
 #include "api/events.h"
+#include "api/lane_pages.h"
 #include "api/queue_pages.h"
+#include "engine/lane_view.h"
+#include "store/names.h"
 
 namespace weir::api {
 
@@ -23,6 +26,10 @@ constexpr std::size_t kSamples = 10;
 
 std::shared_ptr<const std::string> shared(std::string text) {
   return std::make_shared<const std::string>(std::move(text));
+}
+
+std::string flow_of(const std::string& connection) {
+  return connection.substr(0, connection.find('/'));
 }
 
 }  // namespace
@@ -48,17 +55,27 @@ Taps::~Taps() {
   if (thread_.joinable()) thread_.join();
 }
 
-Response Taps::listen(const std::string& connection, std::uint64_t rate, std::size_t preview) {
+void Taps::expect(const std::string& connection) const {
+  std::vector<std::string> in_lanes;
+  const auto lanes = engine_.lanes();
+  for (const auto& each : lanes.connections) in_lanes.push_back(each.definition->id);
+  if (std::ranges::find(in_lanes, connection) != in_lanes.end()) return;
+  if (scales_out(engine_, flow_of(connection)))
+    throw std::invalid_argument(store::unknown_name("connection", connection, in_lanes));
   static_cast<void>(engine_.queue(connection, ~std::uint64_t{0}, 0));  // throws if there is none
+}
+
+Response Taps::listen(const std::string& connection, const Query& query, std::uint64_t rate, std::size_t preview) {
+  expect(connection);
+  const auto lane = query.text("lane") ? asked(engine_, flow_of(connection), query).lane : std::string();
   Response response{200, "text/event-stream", {}};
-  response.stream = [this, connection, rate, preview](std::shared_ptr<Outlet> outlet) {
+  response.stream = [this, connection, lane, rate, preview](std::shared_ptr<Outlet> outlet) {
     const std::lock_guard lock(mutex_);
-    const auto watched = watch(connection);
     auto client = std::make_shared<Client>(
-        Client{connection, std::move(outlet), rate, preview, 0, 1.0, Clock::now() + kLongest, {}});
-    {
-      const std::lock_guard held(watched->mutex);
-      client->passed_before = watched->passed;
+        Client{connection, lane, std::move(outlet), rate, preview, 0, 1.0, Clock::now() + kLongest, {}});
+    for (const auto& [name, place] : watch(connection)) {
+      const std::lock_guard held(place.watch->mutex);
+      if (client->sees(name)) client->passed_before += place.watch->passed;
     }
     client->outlet->send(shared(": tapping\n\n"));
     add(client);
@@ -68,24 +85,29 @@ Response Taps::listen(const std::string& connection, std::uint64_t rate, std::si
 }
 
 void Taps::glimpse(const std::string& connection, std::size_t most, std::chrono::seconds patience, Glimpse visit) {
-  static_cast<void>(engine_.queue(connection, ~std::uint64_t{0}, 0));  // throws if there is none
+  expect(connection);
   const std::lock_guard lock(mutex_);
   static_cast<void>(watch(connection));
-  add(std::make_shared<Client>(Client{connection, nullptr, most, 0, 0, 0, Clock::now() + patience, std::move(visit)}));
+  add(std::make_shared<Client>(
+      Client{connection, {}, nullptr, most, 0, 0, 0, Clock::now() + patience, std::move(visit)}));
 }
 
-std::shared_ptr<Taps::Watch> Taps::watch(const std::string& connection) {
-  auto& watch = watches_[connection];
-  if (watch) return watch;
-  watch = std::make_shared<Watch>();
-  engine_.set_tap(connection, [watch](std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset,
-                                      std::uint32_t count) {
-    const std::lock_guard held(watch->mutex);
-    watch->passed += count;
-    for (std::uint32_t i = 0; i < count && watch->samples.size() < kSamples; ++i)
-      watch->samples.push_back({first + i, batch, offset + i});
-  });
-  return watch;
+Taps::Places& Taps::watch(const std::string& connection) {
+  auto& places = watches_[connection];
+  for (const auto& [engine, lane] : all_asked(engine_, flow_of(connection), Query(""))) {
+    auto& place = places[lane];
+    if (place.watch && (lane.empty() || place.lane.lock() == engine)) continue;
+    place.lane = engine;
+    if (!place.watch) place.watch = std::make_shared<Watch>();
+    engine->set_tap(connection, [watch = place.watch](std::uint64_t first, const store::BatchRef& batch,
+                                                      std::uint32_t offset, std::uint32_t count) {
+      const std::lock_guard held(watch->mutex);
+      watch->passed += count;
+      for (std::uint32_t i = 0; i < count && watch->samples.size() < kSamples; ++i)
+        watch->samples.push_back({first + i, batch, offset + i});
+    });
+  }
+  return places;
 }
 
 void Taps::add(std::shared_ptr<Client> client) {
@@ -103,52 +125,72 @@ void Taps::forget(const std::shared_ptr<Client>& client) {
   std::erase(clients_, client);
   const auto same = [&](const auto& other) { return other->connection == client->connection; };
   if (std::any_of(clients_.begin(), clients_.end(), same)) return;
-  if (watches_.erase(client->connection) == 0) return;
-  try {
-    engine_.set_tap(client->connection, {});
-  } catch (const std::invalid_argument&) {
-    return;  // the connection is gone from its flow, and its tap with it
+  const auto watched = watches_.extract(client->connection);
+  if (watched.empty()) return;
+  for (const auto& [lane, place] : watched.mapped()) {
+    try {
+      if (lane.empty()) engine_.set_tap(client->connection, {});
+      if (const auto running = place.lane.lock()) running->set_tap(client->connection, {});
+    } catch (const std::invalid_argument&) {
+      continue;  // the connection is gone from its flow, and its tap with it
+    }
   }
 }
 
 void Taps::round() {
-  struct Seen {
-    std::vector<Sample> samples;
-    std::uint64_t passed;
-  };
-  std::map<std::string, Seen> seen;
-  for (const auto& [connection, watch] : watches_) {
-    const std::lock_guard held(watch->mutex);
-    seen[connection] = {std::exchange(watch->samples, {}), watch->passed};
+  std::map<std::string, std::map<std::string, Seen>> seen;  // by connection and lane
+  for (const auto& [connection, _] : watches_) {
+    for (const auto& [lane, place] : watch(connection)) {
+      const std::lock_guard held(place.watch->mutex);
+      seen[connection][lane] = {std::exchange(place.watch->samples, {}), place.watch->passed};
+    }
   }
   const auto now = Clock::now();
   const auto clients = clients_;  // those that have seen enough leave
   for (const auto& client : clients) {
+    const auto& places = seen[client->connection];
     if (client->visit) {
-      const auto& [samples, passed] = seen.at(client->connection);
-      for (std::size_t i = 0; i < samples.size() && i < client->rate; ++i)
-        client->visit(samples[i].batch->items[samples[i].index]);
-      if (!samples.empty() || now > client->end) forget(client);
-      continue;
-    }
-    if (now > client->end) {
+      std::size_t visited = 0;
+      for (const auto& [lane, place] : places) {
+        for (const auto& sample : place.samples) {
+          if (visited++ < client->rate) client->visit(sample.batch->items[sample.index]);
+        }
+      }
+      if (visited != 0 || now > client->end) forget(client);
+    } else if (now > client->end) {
       client->outlet->send(shared(event_text("end", "{\"why\":\"a tap ends after 5 minutes\"}")));
       client->outlet->end();
-      continue;
+    } else {
+      send(*client, places);
     }
-    const auto& [samples, passed] = seen.at(client->connection);
-    const auto most = static_cast<double>(client->rate);
-    client->credit = std::min(std::max(most / kRoundsASecond, 1.0), client->credit + most / kRoundsASecond);
-    for (const auto& sample : samples) {
-      if (client->credit < 1) break;
-      client->credit -= 1;
-      auto file = flowfile_json(sample.batch->items[sample.index], client->preview);
-      file["sequence"] = sample.sequence;
-      file["flowfile"] = client->connection + ":" + std::to_string(sample.sequence);
-      file["state"] = "passed";
-      file["passed"] = passed - client->passed_before;
-      client->outlet->send(shared(event_text("flowfile", json::serialize(file))));
-    }
+  }
+}
+
+void Taps::send(Client& client, const std::map<std::string, Seen>& seen) {
+  const auto most = static_cast<double>(client.rate);
+  client.credit = std::min(std::max(most / kRoundsASecond, 1.0), client.credit + most / kRoundsASecond);
+  auto passed = std::uint64_t{0};
+  std::map<std::string, std::size_t> next;  // sample of a lane
+  for (const auto& [lane, place] : seen) {
+    if (!client.sees(lane)) continue;
+    passed += place.passed;
+    if (!place.samples.empty()) next.emplace(lane, 0);
+  }
+  for (; client.credit >= 1 && !next.empty(); client.credit -= 1) {
+    // The lane that was shown longest ago, so that of one in which little passes something is seen, too.
+    const auto turn = std::ranges::min_element(next, {}, [&](const auto& each) { return client.shown[each.first]; });
+    const Asked where{nullptr, turn->first};
+    const auto& samples = seen.at(turn->first).samples;
+    const auto& sample = samples[turn->second];
+    auto file = flowfile_json(sample.batch->items[sample.index], client.preview);
+    file["sequence"] = sample.sequence;
+    file["flowfile"] = where.named(client.connection) + ":" + std::to_string(sample.sequence);
+    if (!where.lane.empty()) file["lane"] = where.place();
+    file["state"] = "passed";
+    file["passed"] = passed - client.passed_before;
+    client.outlet->send(shared(event_text("flowfile", json::serialize(file))));
+    client.shown[turn->first] = ++client.sent;
+    if (++turn->second == samples.size()) next.erase(turn);
   }
 }
 

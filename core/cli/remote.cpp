@@ -28,7 +28,7 @@ namespace json = boost::json;
 struct Options {
   Remote remote;
   std::string name;  ///< of what the verb is about
-  std::string lane;  ///< topic/partition; empty: the flow does not scale out
+  std::string lane;  ///< topic/partition; empty: the flow does not scale out, or all lanes are asked
   bool json = false;
   bool drop = false;
   bool clear = false;
@@ -158,13 +158,14 @@ int control(const Options& options, const std::string& verb) {
 int tap(const Options& options) {
   Client client(options.remote);
   std::uint64_t left = options.taps;
-  client.listen(connection_path(options.name) + "/tap?preview=4096&rate=" + std::to_string(options.rate),
-                [&](std::string_view event, std::string_view data) {
-                  if (event != "flowfile") return event != "end";
-                  fmt::print("{}\n", data);
-                  std::fflush(stdout);
-                  return left == 0 || --left != 0;
-                });
+  client.listen(
+      connection_path(options.name) + "/tap?preview=4096&rate=" + std::to_string(options.rate) + lane_query(options),
+      [&](std::string_view event, std::string_view data) {
+        if (event != "flowfile") return event != "end";
+        fmt::print("{}\n", data);
+        std::fflush(stdout);
+        return left == 0 || --left != 0;
+      });
   return 0;
 }
 
@@ -206,8 +207,8 @@ int queue(const Options& options) {
 
 int dead_letters(const Options& options) {
   Client client(options.remote);
-  const auto letters = client.get("/flows/" + encoded(options.name) +
-                                  "/dead-letters?preview=100&limit=" + std::to_string(options.limit));
+  const auto letters = client.get("/flows/" + encoded(options.name) + "/dead-letters?preview=100&limit=" +
+                                  std::to_string(options.limit) + lane_query(options));
   for (const auto& file : letters.at("flowfiles").as_array()) {
     if (options.json) {
       fmt::print("{}\n", json::serialize(file));
@@ -378,6 +379,12 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
   const auto limited = [options](CLI::App* command) {
     return command->add_option("--limit", options->limit, "At most so many")->capture_default_str();
   };
+  const auto in_lane = [options](CLI::App* command) {
+    command->add_option("--lane", options->lane, "Of a flow that scales out, the lane: topic/partition");
+  };
+  const auto in_lanes = [options](CLI::App* command) {
+    command->add_option("--lane", options->lane, "Of a flow that scales out, only the lane: topic/partition");
+  };
   constexpr const char* kConnection = "flow/from/relationship/to";
   as_json(remote(verb(app, "status", "How a running Weir stands", [options] { return status(*options); })));
   remote(verb(app, "top", "What flows in a running Weir, each second", [options] { return top(*options); }));
@@ -397,15 +404,13 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
       "connection", kConnection);
   tap_command->add_option("--limit", options->taps, "End after so many; 0: when you end it")->capture_default_str();
   tap_command->add_option("--rate", options->rate, "FlowFiles a second, at most")->capture_default_str();
+  in_lanes(tap_command);
   auto* queue_command =
       named(remote(verb(app, "queue", "What waits in a queue", [options] { return queue(*options); })), "connection",
             kConnection);
   limited(queue_command);
   as_json(queue_command);
   queue_command->add_flag("--drop", options->drop, "Drop it, once you have said yes");
-  const auto in_lane = [options](CLI::App* command) {
-    command->add_option("--lane", options->lane, "Of a flow that scales out, the lane: topic/partition");
-  };
   in_lane(queue_command);
   auto* lanes_command = named(remote(verb(app, "lanes", "The lanes that a running Weir has of a flow that scales out",
                                           [options] { return lanes(*options); })),
@@ -416,6 +421,7 @@ void add_remote_verbs(CLI::App& app, std::function<int()>& chosen) {
                         "flow", "The flow's name");
   limited(letters);
   as_json(letters);
+  in_lanes(letters);
   auto* redrive_command = app.add_subcommand("redrive", "Send what failed back to where it failed");
   named(remote(redrive_command), "connection", kConnection);
   auto* redrive_limit = limited(redrive_command);

@@ -7,18 +7,12 @@ Usage: lane_lineage_test.py BUILD. Real servers.
 
 import collections
 import json
-import pathlib
 import re
 import subprocess
-import sys
 import unittest
-import urllib.error
-import urllib.parse
-import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flows"))
-
-import flow_runs  # noqa: E402  (found through the line above)
+import workers
+from workers import flow_runs
 
 BUILD = None
 PARTITIONS = 2
@@ -52,34 +46,8 @@ def numbers_of(intervals):
     return [first + i for first, count in intervals for i in range(count)]
 
 
-class Worker:
-    """A Weir on a machine of its own."""
-
-    def __init__(self, weir, name):
-        self.port = flow_runs.free_port()
-        self.data = weir.folder / name
-        self.run = weir.start(str(weir.folder / "share.yaml"), name, {}, "--listen", f"127.0.0.1:{self.port}")
-
-    def get(self, path, **query):
-        query = "?" + urllib.parse.urlencode(query) if query else ""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}{query}", timeout=10) as answer:
-            return answer.read().decode()
-
-    def post(self, path, body):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read().decode()
-
-    def metric(self, name, processor):
-        found = re.search(rf'^{name}\{{flow="share",processor="{processor}"\}} (\S+)$', self.get("/metrics"), re.M)
-        return float(found.group(1)) if found else 0
-
-    def lanes(self):
-        return self.metric("weir_processor_kafka_lanes", "in")
-
-    def list_lanes(self):
-        return json.loads(self.get("/api/v1/flows/share/lanes"))["lanes"]
+class Worker(workers.Worker):
+    """And what it knows of what it did."""
 
     def events(self, processor, kind, **query):
         answer = json.loads(self.get("/api/v1/provenance/events", processor=processor, type=kind, limit=1000, **query))
@@ -209,7 +177,7 @@ class LaneLineage(unittest.TestCase):
         self.assertEqual(json.loads(first.get("/api/v1/provenance/content", flowfile=message))["n"] % 10 > 0, True)
         self.assertFalse(known["replayable"])
         self.assertIn("Produce its message to the topic again",
-                      self.refused(404, first.post, "/api/v1/provenance/replay", {"flowfile": message}))
+                      workers.refused(self, 404, first.post, "/api/v1/provenance/replay", {"flowfile": message}))
 
         # A kill takes nothing of it, and what comes then has other names.
         before = first.lineage(results[0], "both"), onward
@@ -270,11 +238,11 @@ class LaneLineage(unittest.TestCase):
         self.assertEqual(json.loads(told.splitlines()[0])["flowfile"], waits[0]["flowfile"])
         for path, query in ((queue, {}), ("/api/v1/flows/share/processors/count/state", {})):
             self.assertIn("Say which with lane=TOPIC/PARTITION; it has readings/0, readings/1",
-                          self.refused(400, worker.get, path, **query))
-        self.assertIn("does not run the lane 'readings/7'", self.refused(404, worker.get, queue, lane="readings/7"))
+                          workers.refused(self, 400, worker.get, path, **query))
+        self.assertIn("does not run the lane 'readings/7'", workers.refused(self, 404, worker.get, queue, lane="readings/7"))
         for change in ("connections/share/count/success/table/drop", "connections/share/count/success/table/redrive",
                        "flows/share/processors/count/state/clear"):
-            self.assertIn("share scales out", self.refused(409, worker.post, "/api/v1/" + change, {}))
+            self.assertIn("share scales out", workers.refused(self, 409, worker.post, "/api/v1/" + change, {}))
 
         self.servers.start("postgresql")
         flow_runs.wait_for("the windows", lambda: self.counted() > 0.8 * self.count, worker.run)
@@ -289,14 +257,8 @@ class LaneLineage(unittest.TestCase):
         self.assertRegex(self.told(worker, "lanes", "share"), rf"readings/1 .* {lane['offset']} +{lane['needed_from']}")
 
     def told(self, worker, *verb):
-        return subprocess.run([self.weir.program, *verb, "--url", f"http://127.0.0.1:{worker.port}"],
+        return subprocess.run([self.weir.program, *verb, "--url", worker.url],
                               capture_output=True, text=True, check=True).stdout
-
-    def refused(self, status, ask, *question, **query):
-        with self.assertRaises(urllib.error.HTTPError) as refused:
-            ask(*question, **query)
-        self.assertEqual(refused.exception.code, status)
-        return json.loads(refused.exception.read())["error"]
 
 
 if __name__ == "__main__":
