@@ -100,6 +100,8 @@ ConnectionSnapshot snapshot_of(const engine::LaneConnection& connection) {
   ConnectionSnapshot snapshot;
   snapshot.flow = connection.flow;
   snapshot.definition = connection.definition;
+  snapshot.next = connection.entered;
+  snapshot.cursor = connection.entered - std::min(connection.entered, connection.queued);
   snapshot.queued = connection.queued;
   snapshot.bytes = connection.bytes;
   snapshot.held = connection.held;

@@ -79,6 +79,10 @@ void LaneTotals::count(const Engine& lane) {
       add(view_.processors[i].statistics, instances[i]->statistics);
     all = instances;
   });
+  for (auto& queue : view_.connections) {
+    const auto& from = view_.processors[queue.definition->from];
+    queue.entered = from.statistics.out[queue.definition->relationship].files;
+  }
   for (std::size_t i = 0; i < view_.processors.size() && i < all.size(); ++i) {
     all[i]->each_metric([&](const InstanceMetric& metric) {
       auto& made = view_.processors[i].made.try_emplace(metric.name).first->second;

@@ -38,6 +38,7 @@ struct LaneProcessor {
 struct LaneConnection {
   std::shared_ptr<const flow::Flow> flow;
   const flow::Connection* definition = nullptr;
+  std::uint64_t entered = 0;  ///< since the start of the process
   std::uint64_t queued = 0;
   std::uint64_t bytes = 0;
   std::uint64_t held = 0;

@@ -99,6 +99,10 @@ class LaneMetrics(unittest.TestCase):
 
         flow = json.loads(first.get("/api/v1/flows/share"))
         self.assertEqual([each["name"] for each in flow["processors"]], ["in", "good", "mean", "means", "raw"])
+        chunks = flow["processors"][0]["out"]["success"]["flowfiles"]
+        self.assertGreaterEqual(chunks, PARTITIONS)
+        self.assertEqual([(each["next"], each["cursor"]) for each in flow["connections"] if each["from"] == "in"],
+                         [(chunks, chunks)] * 2)
         self.assertEqual(len(flow["connections"]), 4)
         self.assertEqual({each["status"] for each in flow["processors"]}, {"running"})
         self.assertEqual([each["records_in"] for each in json.loads(first.get("/api/v1/flows"))], [self.count])
@@ -108,6 +112,8 @@ class LaneMetrics(unittest.TestCase):
         second = Worker(self.weir, "second")
         flow_runs.wait_for("that they share", lambda: second.lanes() > 0 and first.lanes() + second.lanes() == PARTITIONS, second.run)
         self.assertEqual(first.through("raw"), self.count, "lanes that have gone counted too")
+        queue = json.loads(first.get("/api/v1/connections/share/in/success/raw"))
+        self.assertGreaterEqual(queue["next"], chunks)
         self.assertEqual(first.metric("weir_processor_kafka_messages_total", "raw"), self.count)
         self.produce()
         flow_runs.wait_for("the others", lambda: first.through("raw") + second.through("raw") == self.count, second.run)

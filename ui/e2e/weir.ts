@@ -1,9 +1,10 @@
 // Real servers for the tests of the page: started in folders of their own, and stopped also when the test dies.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const build = process.env['WEIR_BUILD'] ?? join(root, 'build');
@@ -97,6 +98,52 @@ export async function weir(
     return /weir_\S+/.exec(said)?.[0] ?? '';
   };
   return { url, token, folder, stop: () => running.stop() };
+}
+
+/** A flow that comes to its end. */
+export async function runToEnd(flow: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-ui-'));
+  writeFileSync(join(folder, 'flow.yaml'), flow);
+  const options = ['--data', join(folder, 'data'), '--listen', 'none', '--until-idle'];
+  await promisify(execFile)(join(build, 'weir'), ['run', join(folder, 'flow.yaml'), ...options], { cwd: folder });
+  rmSync(folder, { recursive: true, force: true });
+}
+
+export interface Servers {
+  /** By name, without what follows a comma. */
+  where: Record<string, string>;
+  /** Its end, with no word to anyone. */
+  kill: (name: string) => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+/** Real ones (tests/servers/serve.cpp); null where one cannot be had, and a line says so. */
+export async function servers(...names: string[]): Promise<Servers | null> {
+  const child = spawn(join(build, 'tests/serve'), names, {
+    env: { ...process.env, WEIR_SOURCE: root },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<void>(done => child.on('exit', () => done()));
+  const says = (pattern: RegExp) => until(() => Promise.resolve(pattern.exec(output)), 120);
+  const first = await says(/^(ready|SKIPPED.*)$/m);
+  if (first[0] !== 'ready') {
+    console.log(first[0]);
+    return null;
+  }
+  const where = Object.fromEntries(output.split('\n').map(line => line.split(' ', 2) as [string, string]));
+  return {
+    where,
+    kill: async name => {
+      child.stdin.write(`kill ${name}\n`);
+      await says(new RegExp(`^kill ${name}$`, 'm'));
+    },
+    stop: () => {
+      child.stdin.end(); // its sign to stop them all, also when this process dies
+      return ended;
+    },
+  };
 }
 
 /** Makes a token for someone, while Weir runs. */

@@ -134,6 +134,8 @@ export interface Bytes {
 export interface QueuedFlowFile {
   sequence: number;
   flowfile: string;
+  /** topic/partition, where several are asked together. */
+  lane?: string;
   state: 'queued' | 'active' | 'held' | 'retry' | 'passed';
   size: number;
   records: number;

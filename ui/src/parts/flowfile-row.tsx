@@ -18,7 +18,10 @@ export function FlowFileRow(props: {
   return (
     <li class={opened ? 'opened' : ''}>
       <button class="row" aria-expanded={opened} onClick={props.onToggle}>
-        <b>{item.sequence}</b>
+        <b>
+          {item.sequence}
+          {item.lane !== undefined && <small class="lane">{item.lane}</small>}
+        </b>
         <span class={`state ${item.state}`}>
           {item.state === 'queued' || item.state === 'passed' ? '' : item.state}
         </span>

@@ -7,6 +7,7 @@ import { toConnection, toProcessor } from '../model/route';
 import type { DeadLetter, DeadLetters } from '../model/types';
 import { Section } from '../parts/facts';
 import { FlowFileRow } from '../parts/flowfile-row';
+import { LaneChooser, useLane } from '../parts/lanes';
 import { Outcome } from '../parts/outcome';
 import { Redrive } from '../parts/redrive';
 import { useAction } from '../parts/use-action';
@@ -16,13 +17,16 @@ const LIMIT = 100;
 const REFRESH = 3000;
 
 export function DeadLettersView({ flow }: { flow: string }) {
-  const { data, error } = usePolled<DeadLetters>(`${path('flows', flow)}/dead-letters?limit=${LIMIT}`, REFRESH);
+  const lane = useLane(flow, true);
+  const question = `${path('flows', flow)}/dead-letters?limit=${LIMIT}${lane.query ?? ''}`;
+  const { data, error } = usePolled<DeadLetters>(lane.query === null ? null : question, REFRESH);
   const waiting = data?.connections.filter(({ queued, held }) => queued + held > 0) ?? [];
   return (
     <section class="page">
       <header class="page-head">
         <h1>{`Dead letters of ${flow}`}</h1>
       </header>
+      <LaneChooser choice={lane} />
       {error !== '' && <p class="callout bad">{error}</p>}
       {data === null ? (
         error === '' && (
@@ -33,16 +37,24 @@ export function DeadLettersView({ flow }: { flow: string }) {
       ) : waiting.length === 0 ? (
         <div class="empty">
           <h2>Nothing that failed waits</h2>
-          <p>
-            What fails goes where the flow file sends <code>failure</code>. It waits here as long as the processor there
-            is stopped (<code>enabled: false</code>), so that it can be sent back once the cause is mended.
-          </p>
+          {lane.scalesOut === true ? (
+            <p>
+              What fails in a lane goes where the flow file sends <code>failure</code>. It waits here only while the
+              processor there cannot take it.
+            </p>
+          ) : (
+            <p>
+              What fails goes where the flow file sends <code>failure</code>. It waits here as long as the processor
+              there is stopped (<code>enabled: false</code>), so that it can be sent back once the cause is mended.
+            </p>
+          )}
         </div>
       ) : (
         waiting.map(connection => (
           <Failed
             key={connection.id}
             flow={flow}
+            inLanes={lane.scalesOut === true}
             connection={connection}
             flowfiles={data.flowfiles.filter(file => file.connection === connection.id)}
           />
@@ -53,9 +65,15 @@ export function DeadLettersView({ flow }: { flow: string }) {
   );
 }
 
-function Failed(props: { flow: string; connection: DeadLetters['connections'][number]; flowfiles: DeadLetter[] }) {
-  const { flow, connection, flowfiles } = props;
-  const [opened, setOpened] = useState<number | null>(null);
+function Failed(props: {
+  flow: string;
+  /** Nobody sends back what failed there. */
+  inLanes: boolean;
+  connection: DeadLetters['connections'][number];
+  flowfiles: DeadLetter[];
+}) {
+  const { flow, inLanes, connection, flowfiles } = props;
+  const [opened, setOpened] = useState<string | null>(null);
   const [done, setDone] = useState('');
   const { busy, error, run } = useAction();
   const known = store.connection(connection.id);
@@ -67,21 +85,21 @@ function Failed(props: { flow: string; connection: DeadLetters['connections'][nu
       title={`From ${from}`}
       aside={
         known === undefined ? (
-          plural(connection.queued, 'FlowFile')
+          plural(connection.queued + connection.held, 'FlowFile')
         ) : (
           <a
             href={toConnection(flow, known.info)}
-          >{`${plural(connection.queued, 'FlowFile')} before ${known.info.to}`}</a>
+          >{`${plural(connection.queued + connection.held, 'FlowFile')} before ${known.info.to}`}</a>
         )
       }
     >
       <ul class="flowfiles">
         {flowfiles.map(file => (
           <FlowFileRow
-            key={file.sequence}
+            key={file.flowfile}
             item={file}
-            opened={opened === file.sequence}
-            onToggle={() => setOpened(opened === file.sequence ? null : file.sequence)}
+            opened={opened === file.flowfile}
+            onToggle={() => setOpened(opened === file.flowfile ? null : file.flowfile)}
             reason={<Reason of={file} />}
             links={
               file.error.processor !== null && <a href={toProcessor(flow, file.error.processor)}>Where it failed</a>
@@ -89,7 +107,10 @@ function Failed(props: { flow: string; connection: DeadLetters['connections'][nu
           />
         ))}
       </ul>
-      {store.session.value?.role === 'operator' && (
+      {inLanes && (
+        <p class="quiet after">{`They go on to ${connection.consumer} as soon as it takes them: in a lane nothing is sent back.`}</p>
+      )}
+      {!inLanes && store.session.value?.role === 'operator' && (
         <div class="controls">
           <div>
             <Redrive

@@ -162,11 +162,12 @@ function Strip({ flow }: { flow: FlowModel }) {
   );
 }
 
-/** What failed and waits where it can be sent back: before a processor that is stopped. */
+/** What failed and waits: before a processor that is stopped, or does not reach its far side. */
 function DeadLettersFact({ flow }: { flow: FlowModel }) {
   let waiting = 0;
   for (const { failure, info, state } of flow.connections) {
-    if (failure && flow.byName.get(info.to)?.state.value.status === 'stopped') waiting += state.value.queued;
+    const to = flow.byName.get(info.to)?.state.value;
+    if (failure && (to?.status === 'stopped' || to?.message)) waiting += state.value.queued + state.value.held;
   }
   if (waiting === 0) return null;
   return (

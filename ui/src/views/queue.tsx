@@ -32,10 +32,15 @@ export function Queue({ connection }: { connection: ConnectionModel }) {
   const question = `?limit=${PAGE}` + (after === null ? '' : `&after=${after}`) + (lane.query ?? '');
   const listing = usePolled<QueueListing>(lane.query === null ? null : `${where}/flowfiles${question}`, REFRESH);
   const list = listing.data;
+  const choose = (name: string) => {
+    setPages([null]);
+    setOpened(null);
+    lane.choose(name);
+  };
   const { queued, held } = connection.state.value;
   return (
     <Section title="What waits" aside={`${count(queued)} queued${held > 0 ? `, ${count(held)} held` : ''}`}>
-      <LaneChooser choice={lane} />
+      <LaneChooser choice={{ ...lane, choose }} />
       {lane.scalesOut === true && lane.chosen === null ? null : list === null ? (
         <p class="quiet">{listing.error === '' ? 'Reading…' : listing.error}</p>
       ) : list.flowfiles.length === 0 ? (

@@ -46,26 +46,32 @@ function Entries({ processor }: { processor: ProcessorModel }) {
   const lane = useLane(processor.flow);
   const question = `?limit=${PAGE}` + (after === '' ? '' : `&after=${after}`) + (lane.query ?? '');
   const { data, error } = usePolled<StateListing>(lane.query === null ? null : where + question, REFRESH);
+  const choose = (name: string) => {
+    setPages(['']);
+    lane.choose(name);
+  };
   if (lane.scalesOut === true && lane.chosen === null) return <LaneChooser choice={lane} />;
   if (data === null) return <p class="quiet">{error === '' ? 'Reading…' : error}</p>;
   return (
     <>
-      <LaneChooser choice={lane} />
+      <LaneChooser choice={{ ...lane, choose }} />
       {data.entries.length === 0 ? (
         <p class="quiet">Nothing.</p>
       ) : (
-        <dl class="pairs state-entries">
-          {data.entries.map(({ key, value, size }) => (
-            <div key={key.text ?? key.base64} class="long">
-              <dt>
-                <Short of={key} />
-              </dt>
-              <dd>
-                <Short of={value} /> <small>{bytes(size)}</small>
-              </dd>
-            </div>
-          ))}
-        </dl>
+        <div class="state-entries" tabIndex={0} role="region" aria-label="Entries of its state">
+          <dl class="pairs">
+            {data.entries.map(({ key, value, size }) => (
+              <div key={key.text ?? key.base64} class="long">
+                <dt>
+                  <Short of={key} />
+                </dt>
+                <dd>
+                  <Short of={value} /> <small>{bytes(size)}</small>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </div>
       )}
       {(pages.length > 1 || data.more) && (
         <div class="pager">

@@ -6,6 +6,7 @@ import type { ConnectionModel } from '../model/store';
 import type { QueuedFlowFile } from '../model/types';
 import { Section } from '../parts/facts';
 import { FlowFileRow } from '../parts/flowfile-row';
+import { LaneChooser, useLane } from '../parts/lanes';
 import { connectionPath } from './queue';
 
 /** A second: as many as one can follow. */
@@ -24,12 +25,13 @@ const NOTHING: Tapped = { flowfiles: [], passed: 0, over: '' };
 
 export function Tap({ connection }: { connection: ConnectionModel }) {
   const [watching, setWatching] = useState(false);
-  const [opened, setOpened] = useState<number | null>(null);
+  const [opened, setOpened] = useState<string | null>(null);
   const [tapped, setTapped] = useState<Tapped>(NOTHING);
-  const where = connectionPath(connection);
+  const lane = useLane(connection.flow, true);
+  const where = `${ROOT}${connectionPath(connection)}/tap?rate=${RATE}${lane.query ?? ''}`;
   useEffect(() => {
     if (!watching) return;
-    const events = new EventSource(`${ROOT}${where}/tap?rate=${RATE}`);
+    const events = new EventSource(where);
     const end = (over: Tapped['over']) => {
       events.close(); // else the browser would begin anew
       setTapped(before => ({ ...before, over }));
@@ -48,16 +50,24 @@ export function Tap({ connection }: { connection: ConnectionModel }) {
     return () => events.close();
   }, [watching, where]);
 
-  const begin = () => {
+  const forget = () => {
     setTapped(NOTHING);
     setOpened(null);
+  };
+  const begin = () => {
+    forget();
     setWatching(true);
+  };
+  const choose = (name: string) => {
+    forget();
+    lane.choose(name);
   };
   const { flowfiles, passed, over } = tapped;
   // What is read stays where it is while others come.
-  const held = opened === null ? flowfiles : flowfiles.filter(file => file.sequence === opened);
+  const held = opened === null ? flowfiles : flowfiles.filter(file => file.flowfile === opened);
   return (
     <Section title="What passes" aside={passed > 0 ? `${count(passed)} FlowFiles since you look` : undefined}>
+      <LaneChooser choice={{ ...lane, choose }} />
       <div class="controls">
         <div>
           {watching ? (
@@ -65,7 +75,7 @@ export function Tap({ connection }: { connection: ConnectionModel }) {
               Stop watching
             </button>
           ) : (
-            <button class="button" onClick={begin}>
+            <button class="button" disabled={lane.query === null} onClick={begin}>
               Watch
             </button>
           )}
@@ -86,10 +96,10 @@ export function Tap({ connection }: { connection: ConnectionModel }) {
         <ul class="flowfiles" aria-label="Sample of what passes">
           {held.map(file => (
             <FlowFileRow
-              key={file.sequence}
+              key={file.flowfile}
               item={file}
-              opened={opened === file.sequence}
-              onToggle={() => setOpened(opened === file.sequence ? null : file.sequence)}
+              opened={opened === file.flowfile}
+              onToggle={() => setOpened(opened === file.flowfile ? null : file.flowfile)}
             />
           ))}
         </ul>
