@@ -13,6 +13,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "plugins/common/silent_peer.h"
 #include "url.h"
 
 namespace weir::http {
@@ -243,6 +244,7 @@ class Client::Multi {
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t.message.data());
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(options_.connect_timeout));
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(options_.timeout));
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &Multi::on_socket);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl unpacks
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Multi::on_body);
@@ -297,6 +299,11 @@ class Client::Multi {
     add("Expect:");                    // a round trip for nothing
     t.headers.reset(list);
     curl_easy_setopt(t.easy.get(), CURLOPT_HTTPHEADER, list);
+  }
+
+  static int on_socket(void*, curl_socket_t socket, curlsocktype) {
+    give_up_on_silence(socket);
+    return CURL_SOCKOPT_OK;
   }
 
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {

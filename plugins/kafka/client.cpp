@@ -1,8 +1,6 @@
 #include "client.h"
 
 #include <librdkafka/rdkafka.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <syslog.h>
 
@@ -12,16 +10,13 @@
 #include <thread>
 #include <utility>
 
+#include "plugins/common/silent_peer.h"
 #include "weir/errors.h"
 
 namespace weir::kafka {
 namespace {
 
 constexpr auto kSameAgain = std::chrono::minutes(1);
-/// A broker whose machine acknowledges nothing for so long is gone. The system alone would go on for a quarter of an
-/// hour, with pauses so long that it would not notice at once that the network is back.
-constexpr int kSilenceSeconds = 20;
-
 /// A client ends in a second or two, unless librdkafka loses count of who holds one of its threads: after a topic was
 /// deleted, its destruction may wait for ever (its issues 4362 and 4674).
 constexpr auto kEndsWithin = std::chrono::seconds(10);
@@ -66,15 +61,7 @@ void error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
 /// As librdkafka makes its own, but for the options.
 int open_socket(int domain, int type, int protocol, void* /*opaque*/) {
   const int socket = ::socket(domain, type | SOCK_CLOEXEC, protocol);
-  if (socket < 0 || (domain != AF_INET && domain != AF_INET6)) return socket;
-  const auto set = [&](int level, int option, int value) {
-    ::setsockopt(socket, level, option, &value, sizeof value);  // where it cannot be had, the system's defaults hold
-  };
-  set(SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(IPPROTO_TCP, TCP_KEEPIDLE, kSilenceSeconds / 2);
-  set(IPPROTO_TCP, TCP_KEEPINTVL, kSilenceSeconds / 4);
-  set(IPPROTO_TCP, TCP_KEEPCNT, 2);
-  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kSilenceSeconds * 1000);
+  if (socket >= 0 && (domain == AF_INET || domain == AF_INET6)) give_up_on_silence(socket);
   return socket;
 }
 

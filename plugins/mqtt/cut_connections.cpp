@@ -2,17 +2,16 @@
 
 #include <dirent.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <charconv>
 #include <memory>
 #include <string_view>
 
+#include "plugins/common/silent_peer.h"
+
 namespace weir::mqtt {
 namespace {
-
-constexpr int kSilenceSeconds = 20;
 
 template <class F>
 void for_each_connection(std::uint16_t port, F&& visit) {
@@ -36,16 +35,7 @@ void cut_connections(std::uint16_t port) {
 }
 
 void watch_connections(std::uint16_t port) {
-  for_each_connection(port, [](int file) {
-    const auto set = [file](int level, int option, int value) {
-      ::setsockopt(file, level, option, &value, sizeof value);  // where it cannot be had, MQTT's own pings remain
-    };
-    set(SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(IPPROTO_TCP, TCP_KEEPIDLE, kSilenceSeconds / 2);
-    set(IPPROTO_TCP, TCP_KEEPINTVL, kSilenceSeconds / 4);
-    set(IPPROTO_TCP, TCP_KEEPCNT, 2);
-    set(IPPROTO_TCP, TCP_USER_TIMEOUT, kSilenceSeconds * 1000);
-  });
+  for_each_connection(port, give_up_on_silence);
 }
 
 }  // namespace weir::mqtt

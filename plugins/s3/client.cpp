@@ -32,11 +32,11 @@ bool is_passing(const Refused& what) {
 }
 
 /// 100 ms, then 400 ms, each shortened at random so that many that failed together do not come back together.
-void pause(int attempt, const std::atomic<bool>* cancelled) {
+void pause(int attempt, const Cancelled& cancelled) {
   thread_local std::minstd_rand random{std::random_device{}()};
   auto left = std::chrono::milliseconds(100 << (2 * attempt));
   left -= std::chrono::milliseconds(random() % static_cast<unsigned>(left.count() / 2));
-  for (; left.count() > 0 && (cancelled == nullptr || !cancelled->load()); left -= std::chrono::milliseconds(50))
+  for (; left.count() > 0 && !(cancelled && cancelled()); left -= std::chrono::milliseconds(50))
     std::this_thread::sleep_for(std::min(left, std::chrono::milliseconds(50)));
 }
 
@@ -156,13 +156,12 @@ Element parse_answer(const HttpResponse& response, const char* name, const std::
 
 }  // namespace
 
-Client::Client(const ConnectionSettings& settings, std::shared_ptr<CredentialChain> credentials,
-               const std::atomic<bool>* cancelled)
+Client::Client(const ConnectionSettings& settings, std::shared_ptr<CredentialChain> credentials, Cancelled cancelled)
     : settings_(settings),
       address_(address_of(settings)),
       credentials_(std::move(credentials)),
       http_(http_options(settings), cancelled),
-      cancelled_(cancelled) {
+      cancelled_(std::move(cancelled)) {
   if (!settings_.customer_key) return;
   std::string key;
   try {
@@ -193,7 +192,7 @@ HttpResponse Client::send_once(const Request& request) {
 
 HttpResponse Client::send(const Request& request) {
   for (int attempt = 0;; ++attempt) {
-    const bool last = attempt + 1 == kAttempts || (cancelled_ != nullptr && cancelled_->load());
+    const bool last = attempt + 1 == kAttempts || (cancelled_ && cancelled_());
     try {
       auto response = send_once(request);
       if (response.status < 400) return response;

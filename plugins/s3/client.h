@@ -1,7 +1,6 @@
 #pragma once
 // A bucket of an S3-compatible store: the operations that the processors need, signed, with errors sorted.
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -98,8 +97,7 @@ struct ObjectOptions {
 /// bucket, another region, no permission.
 class Client {
  public:
-  Client(const ConnectionSettings& settings, std::shared_ptr<CredentialChain> credentials,
-         const std::atomic<bool>* cancelled = nullptr);
+  Client(const ConnectionSettings& settings, std::shared_ptr<CredentialChain> credentials, Cancelled cancelled = {});
 
   /// Asks for something that costs little, to find wrong settings before there is data. Not being allowed to list is no
   /// error.
@@ -169,7 +167,7 @@ class Client {
   Address address_;
   std::shared_ptr<CredentialChain> credentials_;
   HttpConnection http_;
-  const std::atomic<bool>* cancelled_;
+  Cancelled cancelled_;
   std::int64_t clock_offset_ = 0;  ///< seconds that the store's clock is ahead of ours
 };
 

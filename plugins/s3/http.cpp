@@ -9,6 +9,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "plugins/common/silent_peer.h"
 #include "weir/errors.h"
 
 namespace weir::s3 {
@@ -22,7 +23,7 @@ constexpr std::size_t kLargestAnswer = 80 * MiB;
 struct Transfer {
   const Body& body;
   HttpResponse& response;
-  const std::atomic<bool>* cancelled;
+  const Cancelled& cancelled;
   std::uint64_t sent = 0;
   std::string problem = {};
 
@@ -85,8 +86,13 @@ std::size_t receive_header(char* from, std::size_t count, std::size_t size, void
 }
 
 int progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto* cancelled = static_cast<Transfer*>(data)->cancelled;
-  return cancelled != nullptr && cancelled->load() ? 1 : 0;
+  const auto& cancelled = static_cast<Transfer*>(data)->cancelled;
+  return cancelled && cancelled() ? 1 : 0;
+}
+
+int watch(void*, curl_socket_t socket, curlsocktype) {
+  give_up_on_silence(socket);
+  return CURL_SOCKOPT_OK;
 }
 
 bool is_lasting(CURLcode code) {
@@ -116,8 +122,8 @@ struct HttpConnection::Curl {
   }
 };
 
-HttpConnection::HttpConnection(HttpOptions options, const std::atomic<bool>* cancelled)
-    : options_(std::move(options)), cancelled_(cancelled), curl_(std::make_unique<Curl>()) {}
+HttpConnection::HttpConnection(HttpOptions options, Cancelled cancelled)
+    : options_(std::move(options)), cancelled_(std::move(cancelled)), curl_(std::make_unique<Curl>()) {}
 HttpConnection::~HttpConnection() = default;
 HttpConnection::HttpConnection(HttpConnection&&) noexcept = default;
 
@@ -138,7 +144,7 @@ HttpResponse HttpConnection::perform(const HttpRequest& request) {
   curl.set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl.set(CURLOPT_LOW_SPEED_TIME,
            static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options_.stall_timeout).count()));
-  curl.set(CURLOPT_TCP_KEEPALIVE, 1L);
+  curl.set(CURLOPT_SOCKOPTFUNCTION, &watch);
   curl.set(CURLOPT_BUFFERSIZE, 256L * 1024);
   curl.set(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
   if (options_.ca) curl.set(CURLOPT_CAINFO, options_.ca->c_str());
@@ -186,7 +192,7 @@ HttpResponse HttpConnection::perform(const HttpRequest& request) {
   if (code != CURLE_OK) {
     const auto place = request.url.substr(0, request.url.find('?'));
     std::string why = !transfer.problem.empty() ? transfer.problem : *message != 0 ? message : curl_easy_strerror(code);
-    if (code == CURLE_ABORTED_BY_CALLBACK && transfer.problem.empty()) why = "given up because Weir stops";
+    if (code == CURLE_ABORTED_BY_CALLBACK && transfer.problem.empty()) why = "given up because this ends";
     if (is_lasting(code)) throw Misconfigured(request.method + ' ' + place + ": " + why);
     throw Unavailable(request.method + ' ' + place + ": " + why);
   }

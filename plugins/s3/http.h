@@ -1,8 +1,8 @@
 #pragma once
 // HTTP requests over one kept connection, by libcurl.
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,11 +47,14 @@ struct HttpResponse {
   std::string header(std::string_view name) const;
 };
 
+/// Whether nobody waits for the answer any more. May be empty.
+using Cancelled = std::function<bool()>;
+
 /// Used from one thread at a time.
 class HttpConnection {
  public:
-  /// `cancelled` may be set by any thread: requests under way then end with Unavailable.
-  explicit HttpConnection(HttpOptions options, const std::atomic<bool>* cancelled = nullptr);
+  /// `cancelled` is asked about once a second: the request under way then ends with Unavailable.
+  explicit HttpConnection(HttpOptions options, Cancelled cancelled = {});
   ~HttpConnection();
   HttpConnection(HttpConnection&&) noexcept;
 
@@ -62,7 +65,7 @@ class HttpConnection {
  private:
   struct Curl;
   HttpOptions options_;
-  const std::atomic<bool>* cancelled_;
+  Cancelled cancelled_;
   std::unique_ptr<Curl> curl_;
 };
 

@@ -46,7 +46,7 @@ void S3Source::start(Context& context) {
   context_ = context;
   scheduled_ = is_scheduled(context);
   stopping_ = false;
-  client_ = std::make_shared<Client>(settings_, credentials_, &stopping_);
+  client_ = std::make_shared<Client>(settings_, credentials_, [this] { return stopping_.load(); });
   client_->list(settings_.prefix, "", "", 1);
   objects_ = context_.counter("s3_objects_read", "Objects read to their end.");
   bytes_ = context_.counter("s3_bytes_read", "Bytes of objects fetched.");

@@ -14,6 +14,7 @@ namespace weir::s3 {
 
 namespace {
 
+constexpr int kLongestPause = 5'000;  ///< milliseconds: so long objects may wait though the store is back
 constexpr std::uint64_t kProbeSize = 1 * MiB;
 constexpr std::uint64_t kMostParts = 10'000;
 constexpr const char* kOwner = "weir-object";  ///< metadata of an object: whose it is
@@ -124,7 +125,8 @@ void Uploader::work() {
     lock.unlock();
     std::string broken;
     try {
-      if (!client) client = std::make_unique<Client>(options_.connection, credentials_, &stopping_);
+      if (!client)
+        client = std::make_unique<Client>(options_.connection, credentials_, [this] { return stopping_.load(); });
       const bool taken = !upload(*client, next);
       attempt = 0;
       lock.lock();
@@ -138,7 +140,7 @@ void Uploader::work() {
       next.again = true;  // it may have arrived all the same
       lock.lock();
       queue_.push_front(std::move(next));
-      const auto most = std::min(30'000, 250 << std::min(attempt++, 10));
+      const auto most = std::min(kLongestPause, 250 << std::min(attempt++, 10));
       const std::chrono::milliseconds pause(most / 2 + static_cast<int>(random() % static_cast<unsigned>(most / 2)));
       work_.wait_for(lock, pause, [&] { return stopping_.load(); });
       continue;

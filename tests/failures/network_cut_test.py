@@ -22,6 +22,8 @@ from failures import flow_runs
 BUILD = None
 SECONDS = int(os.environ.get("WEIR_CUT_SECONDS", "60"))
 BACK_WITHIN = 45  # seconds, from the mended network to everything flowing again
+# A silence after which the system would try again only as much later: 0.2, 0.6 … 12.6 and 25.4 s from its begin.
+SILENCE, GOES_ON_WITHIN = 13.5, 10  # seconds
 PORT = 8099
 ROLL = 100  # records in an object; the last ones wait in the spool for more
 
@@ -61,6 +63,16 @@ processors:
 """
 
 
+# One connection, with the timeouts that are the default.
+UPLOADS = """
+flow: cut
+processors:
+{read}
+  store: {{type: S3Sink, endpoint: "{endpoint}", bucket: {bucket}, access_key: "{access}", secret_key: "{secret}",
+           key: cut/lines.ndjson.gz, roll_count: {roll}, uploads: 1, delivery: exactly_once, drop: failure}}
+"""
+
+
 def processors():
     return {each["name"]: each for each in json.loads(failures.get(PORT, "/api/v1/flows/cut")[1])["processors"]}
 
@@ -72,11 +84,13 @@ def numbers(path):
 
 
 class NetworkCut(unittest.TestCase):
-    def setUp(self):
-        self.wire = network.Wire()
+    @classmethod
+    def setUpClass(cls):
+        cls.wire = network.Wire()
+
+    def start_servers(self, *names):
         servers = flow_runs.start_servers(
-            BUILD, "kafka", "postgresql", "s3", "mosquitto",
-            prefix=self.wire.far, environment={"WEIR_SERVER_ADDRESS": network.FAR},
+            BUILD, *names, prefix=self.wire.far, environment={"WEIR_SERVER_ADDRESS": network.FAR}
         )
         if not servers:
             self.skipTest("a server cannot be had")
@@ -86,7 +100,30 @@ class NetworkCut(unittest.TestCase):
         self.objects = pathlib.Path(objects)
         self.where.update(endpoint=endpoint, bucket=bucket, access=access, secret=secret)
 
+    def test_what_was_on_its_way_does_not_wait_as_long_again_as_the_network_was_away(self):
+        self.start_servers("s3")
+        weir = flow_runs.Weir(BUILD)
+        load = failures.Load(weir.folder / "input", records=20)
+        self.addCleanup(load.stop)
+        flow = weir.folder / "cut.yaml"
+        flow.write_text(UPLOADS.format(**self.where, read=failures.source(load.folder), roll=ROLL))
+        run = weir.start(str(flow), "data", {}, "--listen", f"127.0.0.1:{PORT}")
+        objects = lambda: sum(path.is_file() for path in self.objects.rglob("*.gz"))
+        flow_runs.wait_for("objects", lambda: objects() > 3, run)
+        self.wire.cut("silent")
+        time.sleep(SILENCE)
+        before = objects()
+        self.wire.mend()
+        began = time.monotonic()
+        flow_runs.wait_for("more objects", lambda: objects() > before, run)
+        print(f"uploads go on {time.monotonic() - began:.1f} s after the network was back", flush=True)
+        self.assertLess(time.monotonic() - began, GOES_ON_WITHIN)
+        count = load.stop()
+        flow_runs.wait_for("all objects", lambda: objects() == count // ROLL, run)
+        self.assertEqual(run.stop(), 0, run.output()[-3000:])
+
     def test_everything_goes_on_when_the_network_is_back(self):
+        self.start_servers("kafka", "postgresql", "s3", "mosquitto")
         weir = flow_runs.Weir(BUILD)
         out = weir.folder / "out"
         self.published = out / "published.ndjson"
