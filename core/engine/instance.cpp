@@ -150,6 +150,7 @@ void* Instance::interface(const char* name) {
   if (std::string_view(name) == abi::kLaneInterface) return static_cast<abi::Lane*>(engine_.options().lane.get());
   if (std::string_view(name) == abi::kLaneHoldsInterface)
     return static_cast<abi::LaneHolds*>(engine_.options().lane.get());
+  if (std::string_view(name) == abi::kLaneEndInterface) return static_cast<abi::LaneEnd*>(engine_.options().lane.get());
   if (std::string_view(name) == abi::kLanesInterface) return lanes();
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) == abi::kScheduleInterface) {

@@ -151,6 +151,12 @@ void Lane::lost(abi::Text why) {
   if (lost) lost(std::string(view(why)));
 }
 
+void Lane::give_up() {
+  given_up_ = true;
+  const Guard lock(mutex_);
+  lost_ = nullptr;
+}
+
 void Lane::windows_at(std::int64_t offset) {
   const Guard lock(mutex_);
   windows_at_ = offset;

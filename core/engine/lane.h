@@ -2,6 +2,7 @@
 // A lane as the engine keeps it: which round it is in, what its far sides have of it, and what its windows would need
 // elsewhere. weir/lane.h says what a lane is.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,7 +17,7 @@
 
 namespace weir::engine {
 
-class Lane final : public abi::Lane, public abi::LaneHolds {
+class Lane final : public abi::Lane, public abi::LaneHolds, public abi::LaneEnd {
  public:
   /// Its sinks with exactly once have to claim their place. `lost` is called once, from any thread, with why.
   /// `first_group`: windows that began when the lane was here before have lower numbers in the lineage.
@@ -30,6 +31,9 @@ class Lane final : public abi::Lane, public abi::LaneHolds {
   std::optional<std::int64_t> done_before(const flow::Connection& connection) const;
   /// A sink has released what it held, since this was last asked: the source may say so though there is no round.
   bool take_released();
+
+  /// It is about to end. From here on it cannot be lost any more.
+  void give_up();
 
   std::uint64_t first_group() const { return first_group_; }
 
@@ -65,6 +69,7 @@ class Lane final : public abi::Lane, public abi::LaneHolds {
   void hold(abi::Text processor, std::int64_t from) override;
   void release(abi::Text processor) override;
   bool comes_again(abi::Text connection) const override;
+  bool given_up() const override { return given_up_; }
 
  private:
   struct Kept {
@@ -88,6 +93,8 @@ class Lane final : public abi::Lane, public abi::LaneHolds {
   std::vector<std::set<std::uint32_t>> sinks_before_;  ///< by processor: what comes from it may be their refusals
   std::set<std::string> sinks_;                        ///< with exactly once
   std::set<std::string, std::less<>> of_refusals_;     ///< connections by which may come what sinks refuse
+
+  std::atomic<bool> given_up_ = false;
 
   mutable std::mutex mutex_;  ///< guards all below
   std::function<void(const std::string&)> lost_;

@@ -45,6 +45,7 @@ struct LaneHost::Running {
   }
 
   std::vector<flow::Flow> flows;
+  std::shared_ptr<Lane> lane;
   std::unique_ptr<Engine> engine;  ///< behind what it uses
   Steady::time_point since = Steady::now();
   std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
@@ -84,8 +85,14 @@ void LaneHost::want(const flow::LaneName& name, bool wanted) {
   const std::lock_guard lock(mutex_);
   auto& lane = lanes_[name];
   lane.wanted = wanted;
-  if (!wanted) lane.drop = true;
+  if (!wanted) drop(lane);
   changed_.notify_all();
+}
+
+/// Under the lock. What waits for a far side in it gives up now, and not when its turn has come to end.
+void LaneHost::drop(Wanted& lane) {
+  lane.drop = true;
+  if (lane.running) lane.running->lane->give_up();
 }
 
 void LaneHost::lost(const flow::LaneName& name, const std::string& why) {
@@ -97,7 +104,7 @@ void LaneHost::lost(const flow::LaneName& name, const std::string& why) {
   const auto pause = std::min<Steady::duration>(kLongestPause, kFirstPause * (1 << std::min(lane.losses++, 5U)));
   lane.not_before = Steady::now() + pause;
   lane.why_lost = why;
-  lane.drop = true;
+  drop(lane);
   changed_.notify_all();
 }
 
@@ -125,7 +132,7 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   auto options = options_.engine;
   options.data = data;
   options.stop_patience = options.stop_patience * 3 / 5;  // so that it can say what hangs while there is time
-  options.lane = std::make_shared<Lane>(
+  options.lane = running->lane = std::make_shared<Lane>(
       name, running->flows.front(), [this, name](const std::string& why) { lost(name, why); },
       count_start(name) * kMostGroups);
   options.report = [this, name](abi::Level level, const std::string& processor, const std::string& message) {
@@ -136,21 +143,62 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   return running;
 }
 
+/// Those of ending_, each in a thread of its own: a processor that hangs holds up its lane, and the others no longer.
+void LaneHost::end(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();  // others only read what is ending
+  std::vector<std::jthread> threads;
+  for (const auto& [name, running] : ending_) {
+    threads.emplace_back([this, &name = name, &running = *running] {
+      running.lane->give_up();
+      running.engine->stop_waiting();
+      running.starter.join();
+      stores_.at(name)->may_wait(false);
+      running.engine->stop();
+      for (const auto& processor : running.engine->left_behind()) {
+        options_.report(abi::Level::error,
+                        name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) + ": " +
+                            processor.name +
+                            " does not return, so the lane is left behind: nothing that it still does counts");
+      }
+    });
+  }
+  threads.clear();
+  lock.lock();
+  std::vector<flow::LaneName> ended;
+  for (const auto& [name, running] : ending_) {
+    ended_.at(name.flow).count(*running->engine);
+    if (running->engine->left_behind().empty()) {
+      ended.push_back(name);
+    } else {
+      left_behind_.push_back(running);
+    }
+  }
+  auto gone = std::exchange(ending_, {});
+  lock.unlock();
+  gone.clear();  // who asks at this moment whether one is ready keeps it a little longer
+  std::error_code ignored;
+  for (const auto& name : ended) std::filesystem::remove_all(folder(name), ignored);
+  lock.lock();
+}
+
 void LaneHost::run() {
   std::unique_lock lock(mutex_);
   while (true) {
+    end_left_behind(lock);
     auto next = Steady::time_point::max();
     auto due = lanes_.end();
     for (auto lane = lanes_.begin(); lane != lanes_.end(); ++lane) {
       auto& [name, state] = *lane;
       const bool ends = state.running && (state.drop || stopping_);
-      const bool begins = !state.running && state.wanted && !stopping_;
+      if (ends) ending_.emplace_back(name, std::exchange(state.running, nullptr));
       if (!state.running) state.drop = false;
-      if (ends || (begins && state.not_before <= Steady::now())) {
-        due = lane;
-        break;
-      }
-      if (begins) next = std::min(next, state.not_before);
+      if (state.running || ends || !state.wanted || stopping_) continue;
+      if (due == lanes_.end() && state.not_before <= Steady::now()) due = lane;
+      next = std::min(next, state.not_before);
+    }
+    if (!ending_.empty()) {
+      end(lock);
+      continue;
     }
     if (due == lanes_.end()) {
       if (stopping_) {
@@ -165,34 +213,6 @@ void LaneHost::run() {
       continue;
     }
     const auto name = due->first;
-    if (auto running = std::exchange(due->second.running, nullptr)) {
-      due->second.drop = false;
-      ending_ = {name.flow, running};
-      lock.unlock();
-      running->engine->stop_waiting();
-      running->starter.join();
-      stores_.at(name)->may_wait(false);
-      running->engine->stop();
-      const auto left = running->engine->left_behind();
-      for (const auto& processor : left) {
-        options_.report(abi::Level::error,
-                        name.flow + ", lane " + name.topic + "/" + std::to_string(name.partition) + ": " +
-                            processor.name + " does not return, so the lane cannot end: restart this Weir to have it");
-      }
-      lock.lock();
-      ended_.at(name.flow).count(*running->engine);
-      ending_ = {};
-      if (!left.empty()) {
-        left_behind_.push_back(std::move(running));
-        continue;
-      }
-      lock.unlock();
-      running.reset();  // who asks at this moment whether it is ready keeps it a little longer
-      std::error_code ignored;
-      std::filesystem::remove_all(folder(name), ignored);
-      lock.lock();
-      continue;
-    }
     lock.unlock();
     std::shared_ptr<Running> running;
     std::string why;
@@ -239,7 +259,7 @@ std::string LaneHost::not_ready() const {
 LaneView LaneHost::seen() const {
   std::map<std::string, LaneTotals> totals;
   std::vector<std::pair<std::string, std::shared_ptr<Running>>> running;
-  std::pair<std::string, std::shared_ptr<Running>> ending;
+  std::vector<std::pair<flow::LaneName, std::shared_ptr<Running>>> ending;
   {
     const std::lock_guard lock(mutex_);
     totals = ended_;
@@ -248,7 +268,7 @@ LaneView LaneHost::seen() const {
       if (state.running) running.emplace_back(name.flow, state.running);
     }
   }
-  if (ending.second) totals.at(ending.first).count(*ending.second->engine);
+  for (const auto& [name, lane] : ending) totals.at(name.flow).count(*lane->engine);
   for (const auto& [flow, lane] : running) {
     totals.at(flow).count(*lane->engine);
     totals.at(flow).look(*lane->engine);
@@ -301,7 +321,21 @@ bool LaneHost::stop(Steady::time_point until) {
   if (!changed_.wait_until(lock, until, [this] { return ended_all_; })) return false;
   lock.unlock();
   thread_.join();
+  lock.lock();
+  end_left_behind(lock);
   return left_behind_.empty();
+}
+
+/// Those whose processors have returned after all.
+void LaneHost::end_left_behind(std::unique_lock<std::mutex>& lock) {
+  const auto returned = std::partition(left_behind_.begin(), left_behind_.end(),
+                                       [](const auto& running) { return !running->engine->left_behind().empty(); });
+  std::vector<std::shared_ptr<Running>> ended(returned, left_behind_.end());
+  left_behind_.erase(returned, left_behind_.end());
+  if (ended.empty()) return;
+  lock.unlock();
+  ended.clear();
+  lock.lock();
 }
 
 }  // namespace weir::engine

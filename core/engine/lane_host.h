@@ -66,6 +66,9 @@ class LaneHost {
 
   void want(const flow::LaneName& name, bool wanted);
   void lost(const flow::LaneName& name, const std::string& why);
+  static void drop(Wanted& lane);
+  void end(std::unique_lock<std::mutex>& lock);
+  void end_left_behind(std::unique_lock<std::mutex>& lock);
   void run();
   std::shared_ptr<Running> start(const flow::LaneName& name);
   std::filesystem::path folder(const flow::LaneName& name) const;
@@ -81,9 +84,9 @@ class LaneHost {
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
   std::map<flow::LaneName, Wanted> lanes_;
-  std::map<std::string, LaneTotals> ended_;                  ///< by flow: what lanes that are gone have counted
-  std::pair<std::string, std::shared_ptr<Running>> ending_;  ///< of which flow; what it counts is not in ended_ yet
-  std::vector<std::shared_ptr<Running>> left_behind_;        ///< a processor of theirs does not return
+  std::map<std::string, LaneTotals> ended_;  ///< by flow: what lanes that are gone have counted
+  std::vector<std::pair<flow::LaneName, std::shared_ptr<Running>>> ending_;  ///< what they count is not in ended_ yet
+  std::vector<std::shared_ptr<Running>> left_behind_;                        ///< a processor of theirs does not return
   bool stopping_ = false;
   bool ended_all_ = false;
 

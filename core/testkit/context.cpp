@@ -98,6 +98,7 @@ void* TestContext::interface(const char* name) {
   if (std::string_view(name) == abi::kReadinessInterface) return static_cast<abi::Readiness*>(this);
   if (std::string_view(name) == abi::kLaneInterface) return options_.lane;
   if (std::string_view(name) == abi::kLaneHoldsInterface) return options_.lane_holds;
+  if (std::string_view(name) == abi::kLaneEndInterface) return options_.lane_end;
   if (std::string_view(name) == abi::kScheduleInterface)
     return options_.scheduled ? static_cast<abi::Context*>(this) : nullptr;
   return std::string_view(name) == abi::kSqlInterface ? sql_.get() : nullptr;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -17,14 +18,17 @@ namespace weir::s3 {
 namespace {
 
 constexpr std::uint64_t kMostParts = 10'000;
-constexpr const char* kOwner = "weir-object";  ///< metadata of an object: whose it is
+constexpr const char* kOwner = "weir-object";       ///< metadata of an object: whose it is
+constexpr auto kToAbort = std::chrono::seconds(1);  ///< for all, at the end: a lane has to end within seconds
 
 }  // namespace
 
-LaneDelivery::LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context)
+LaneDelivery::LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context,
+                           Cancelled given_up)
     : options_(std::move(options)),
       credentials_(std::move(credentials)),
       context_(context),
+      given_up_(std::move(given_up)),
       objects_(context_.counter("s3_objects_written", "Objects uploaded.")),
       bytes_(context_.counter("s3_bytes_written", "Bytes of the objects uploaded.")),
       label_(random_name(8)) {
@@ -33,9 +37,12 @@ LaneDelivery::LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<Credenti
 
 LaneDelivery::~LaneDelivery() {
   if (may_count_) return;
+  const auto until = std::chrono::steady_clock::now() + kToAbort;
   try {
+    Client client(options_.upload.connection, credentials_,
+                  [until] { return std::chrono::steady_clock::now() > until; });
     for (const auto& staged : staged_) {
-      if (!staged.object.upload.empty()) client(0).abort_upload(staged.object.key, staged.object.upload);
+      if (!staged.object.upload.empty()) client.abort_upload(staged.object.key, staged.object.upload);
     }
   } catch (const std::exception& error) {
     context_.log(Level::info, std::string("uploads that were begun are left to the bucket's rules: ") + error.what());
@@ -44,7 +51,7 @@ LaneDelivery::~LaneDelivery() {
 
 Client& LaneDelivery::client(std::size_t number) {
   while (clients_.size() <= number)
-    clients_.push_back(std::make_unique<Client>(options_.upload.connection, credentials_));
+    clients_.push_back(std::make_unique<Client>(options_.upload.connection, credentials_, given_up_));
   return *clients_[number];
 }
 

@@ -26,8 +26,10 @@ struct LaneDeliveryOptions {
 /// be called again.
 class LaneDelivery {
  public:
-  LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context);
-  /// Aborts uploads that nobody will end.
+  /// `given_up`: nothing that it does counts any more, so it waits for no answer.
+  LaneDelivery(LaneDeliveryOptions options, std::shared_ptr<CredentialChain> credentials, Context context,
+               Cancelled given_up);
+  /// Aborts uploads that nobody will end, as far as the store is quick about it.
   ~LaneDelivery();
   LaneDelivery(const LaneDelivery&) = delete;
   LaneDelivery& operator=(const LaneDelivery&) = delete;
@@ -61,6 +63,7 @@ class LaneDelivery {
   LaneDeliveryOptions options_;
   std::shared_ptr<CredentialChain> credentials_;
   Context context_;
+  Cancelled given_up_;
   Metric objects_;
   Metric bytes_;
   std::vector<std::unique_ptr<Client>> clients_;

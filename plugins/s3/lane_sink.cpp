@@ -15,7 +15,7 @@ LaneSink::LaneSink(LaneSinkOptions options, std::shared_ptr<CredentialChain> cre
       write_(std::move(write)),
       records_(Query(context_).column("NULL").prepare()),
       objects_(options_.objects, context_.folder(), options_.max_bytes),
-      delivery_(options_.delivery, std::move(credentials), context_) {
+      delivery_(options_.delivery, std::move(credentials), context_, [this] { return lane_.given_up(); }) {
   if (lane_.holds() == nullptr) throw Misconfigured("this Weir has no lanes for sinks that hold more than a round");
   lane_.will_hold();
   const auto claimed = delivery_.claim();

@@ -93,8 +93,8 @@ S3Sink::S3Sink(SinkSettings settings) : PartitionedSink(partitioned(settings)), 
 }
 
 void S3Sink::start(Context& context) {
-  Client(settings_, credentials_).check();
   const Lane lane(context);
+  Client(settings_, credentials_, [&lane] { return lane.given_up(); }).check();
   if (!lane)
     uploader_ =
         std::make_unique<Uploader>(upload_options(), credentials_, context, [context]() mutable { context.wake(); });

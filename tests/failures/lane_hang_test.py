@@ -14,6 +14,7 @@ from failures import flow_runs
 
 BUILD = None
 NUMBERS = 500
+LANES = 3
 ENDS_WITHIN = 28  # seconds: service managers kill after 30
 
 FLOW = """
@@ -29,13 +30,13 @@ PRODUCER = """
 flow: produce
 processors:
   numbers: {{type: GenerateFlowFile, count: {count}, content: '{{"n": $(seq)}}', to: topic}}
-  topic: {{type: KafkaSink, brokers: "{brokers}", topic: hung-in, drop: failure}}
+  topic: {{type: KafkaSink, brokers: "{brokers}", topic: hung-in, key: n, drop: failure}}
 """
 
 
 class LaneHang(unittest.TestCase):
     def test_a_weir_ends_with_a_lane_that_hangs(self):
-        servers = flow_runs.start_servers(BUILD, "kafka,num.partitions=1,group.initial.rebalance.delay.ms=0")
+        servers = flow_runs.start_servers(BUILD, f"kafka,num.partitions={LANES},group.initial.rebalance.delay.ms=0")
         if not servers:
             self.skipTest("a server cannot be had")
         self.addCleanup(servers.stop)
@@ -48,11 +49,12 @@ class LaneHang(unittest.TestCase):
         hung = (str(weir.folder / "hung.yaml"), "hung", {}, "--plugins", str(pathlib.Path(BUILD) / "tests/hang"))
         stuck.touch()
         life = weir.start(*hung)
-        flow_runs.wait_for("that it hangs", lambda: "hangs in step" in life.output(), life)
+        flow_runs.wait_for("that all hang", lambda: life.output().count("hangs in step") >= LANES, life)
         began = time.monotonic()
         self.assertEqual(life.stop(), 1, life.output()[-3000:])
         self.assertLess(time.monotonic() - began, ENDS_WITHIN)
-        self.assertIn("lane hung-in/0: hung/hang does not return", life.output())
+        for lane in range(LANES):
+            self.assertIn(f"lane hung-in/{lane}: hung/hang does not return", life.output())
         self.assertIn("ends without a lane, not having returned from a call", life.output())
         stuck.unlink()
         life = weir.start(*hung)

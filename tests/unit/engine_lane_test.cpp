@@ -177,6 +177,15 @@ TEST_CASE("a lane is lost once, whoever finds out first") {
   CHECK(one.losses == std::vector<std::string>{"claimed by another"});
 }
 
+TEST_CASE("a lane that is given up is not lost any more, and says so to who waits in it") {
+  OneLane one;
+  CHECK(!one.lane.given_up());
+  one.lane.give_up();
+  CHECK(one.lane.given_up());
+  one.lane.lost(to_text("found out too late"));
+  CHECK(one.losses.empty());
+}
+
 TEST_CASE("what a sink refuses again comes to the sink for it, though that has claimed the round") {
   OneLane one;
   one.lane.go_on(40);

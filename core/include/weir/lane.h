@@ -83,6 +83,20 @@ class LaneHolds {
   ~LaneHolds() = default;
 };
 
+/// Context::interface("weir.lane_end.1") is the same lane, for who waits for a far side inside a call. Null in a flow
+/// that does not scale out; thread-safe.
+inline constexpr const char* kLaneEndInterface = "weir.lane_end.1";
+
+class LaneEnd {
+ public:
+  /// It was lost, or the group has taken it away: nothing that is still done in it counts, and its end waits for calls
+  /// under way. Who waits for a far side is to give up.
+  virtual bool given_up() const = 0;
+
+ protected:
+  ~LaneEnd() = default;
+};
+
 /// Context::interface("weir.lanes.1") is the host's side of the source that is the member of the group; null for all
 /// others. Thread-safe; returns at once.
 inline constexpr const char* kLanesInterface = "weir.lanes.1";
@@ -107,6 +121,7 @@ class Lane {
   explicit Lane(const Context& context)
       : lane_(static_cast<abi::Lane*>(context.raw()->interface(abi::kLaneInterface))),
         holds_(static_cast<abi::LaneHolds*>(context.raw()->interface(abi::kLaneHoldsInterface))),
+        end_(static_cast<abi::LaneEnd*>(context.raw()->interface(abi::kLaneEndInterface))),
         processor_(context.name()) {}
   explicit operator bool() const { return lane_ != nullptr; }
   abi::Lane* operator->() const { return lane_; }
@@ -126,6 +141,8 @@ class Lane {
   }
   void claim(std::int64_t offset) const { lane_->claim(to_text(processor_), offset); }
   void lost(std::string_view why) const { lane_->lost(to_text(why)); }
+  /// Waiting for a far side has no sense any more.
+  bool given_up() const { return end_ != nullptr && end_->given_up(); }
 
   /// For those who hold; null if this host has no such lanes.
   abi::LaneHolds* holds() const { return holds_; }
@@ -136,6 +153,7 @@ class Lane {
  private:
   abi::Lane* lane_ = nullptr;
   abi::LaneHolds* holds_ = nullptr;
+  abi::LaneEnd* end_ = nullptr;
   std::string processor_;
 };
 

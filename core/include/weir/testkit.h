@@ -60,6 +60,7 @@ struct Options {
   std::string flow = "flow";
   abi::Lane* lane = nullptr;             ///< that it is in
   abi::LaneHolds* lane_holds = nullptr;  ///< the same lane, if it holds more than a round
+  abi::LaneEnd* lane_end = nullptr;      ///< the same lane, if it can be given up
   bool scheduled = false;                ///< the flow gives it a `schedule:`
   std::string emits = {};  ///< YAML of the fields declared for what it emits, as `record:` beside a type names them
 };

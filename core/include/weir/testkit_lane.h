@@ -2,6 +2,7 @@
 // A lane with one processor, for tests of what sources, windows and sinks do in a flow that scales out (weir/lane.h).
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace weir::testkit {
 
-class TestLane final : public abi::Lane, public abi::LaneHolds {
+class TestLane final : public abi::Lane, public abi::LaneHolds, public abi::LaneEnd {
  public:
   std::int64_t first = 0;                                        ///< of the round
   std::int64_t last = 0;                                         ///< its end
@@ -22,6 +23,7 @@ class TestLane final : public abi::Lane, public abi::LaneHolds {
   std::string lost_because;
   std::int64_t held = -1;  ///< from where on its sink holds something; -1: nothing
   bool refusals = false;   ///< what comes is what another sink refuses
+  std::atomic<bool> is_given_up = false;
 
   abi::Text id() const override { return to_text("flow@topic/0"); }
   abi::Text flow() const override { return to_text("flow"); }
@@ -52,6 +54,7 @@ class TestLane final : public abi::Lane, public abi::LaneHolds {
   void hold(abi::Text, std::int64_t offset) override { held = offset; }
   void release(abi::Text) override { held = -1; }
   bool comes_again(abi::Text) const override { return !refusals; }
+  bool given_up() const override { return is_given_up; }
 };
 
 }  // namespace weir::testkit
