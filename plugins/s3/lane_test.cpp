@@ -5,15 +5,12 @@
 #include <algorithm>
 #include <random>
 
+#include "lane_objects.h"
+#include "lane_owner_test.h"
 #include "lane_progress.h"
 #include "store_relay_test.h"
 #include "store_test.h"
 #include "weir/errors.h"
-#include "weir/plugin.h"
-#include "weir/testkit.h"
-#include "weir/testkit_lane.h"
-
-extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
 
 using namespace weir::s3;
 using weir::testing::Versitygw;
@@ -24,112 +21,14 @@ namespace {
 
 constexpr const char* kProgress = "raw/_weir/flow@topic/0/processor";
 
-/// Where the group is.
-struct Position {
-  std::int64_t next = 0;
-  std::int64_t held_from = 0;
-};
-
-std::string record(std::int64_t n, int paths) {
-  return "{\"k\":\"p" + std::to_string(n % paths) + "\",\"n\":" + std::to_string(n) + "}\n";
-}
-
-/// A Weir that has the lane, until it dies with all that it has on its machine.
-class Owner {
- public:
-  Owner(const std::string& properties, Position from, bool exactly_once = true)
-      : from_(from),
-        runner_(weir::testkit::find_type(weir_plugin_abi_1(), "S3Sink"),
-                "key: raw/$(k)/x.ndjson.gz\nconnect_timeout: 1s\n" + properties,
-                {.exactly_once = exactly_once, .lane = &lane, .lane_holds = &lane}) {
-    lane.before = from.held_from;
-  }
-
-  /// Reads from where the lane is needed on. What the sink has, or had before what it holds, does not come to it.
-  void read_again(std::int64_t step, int paths) {
-    for (auto at = from_.held_from; at < from_.next;) at = round(at, std::min(from_.next, at + step), paths);
-  }
-  /// Up to `end`, or where it has to end before. Returns where that is.
-  std::int64_t round(std::int64_t begin, std::int64_t end, int paths) {
-    if (begin < lane.claimed_at) end = std::min(end, lane.claimed_at);
-    lane.round(begin, end);
-    if (end <= std::max(from_.held_from, lane.claimed_at)) return end;
-    for (auto n = begin; n < end; ++n) runner_.push(record(n, paths));
-    end_round();
-    return end;
-  }
-  void end_round() {
-    runner_.run();
-    for (int flushes = 0; runner_.held() > 0 && flushes < 5; ++flushes) runner_.durable();
-    REQUIRE(runner_.held() == 0);
-  }
-  Position position(std::int64_t next) { return {next, lane.held_from(next)}; }
-  Runner& runner() { return runner_; }
-
-  TestLane lane;
-
- private:
-  Position from_;
-  Runner runner_;
-};
-
 std::string through(const TestStore& store, const StoreRelay& relay) {
   auto properties = store.properties();
   const auto url = store.connection().endpoint.value();
   return properties.replace(properties.find(url), url.size(), relay.url());
 }
 
-/// As 0-7 9 9 for all from 0 to 7, and 9 twice.
-std::string text_of(const std::vector<std::int64_t>& all) {
-  std::string text;
-  for (std::size_t i = 0; i < all.size();) {
-    auto last = i;
-    while (last + 1 < all.size() && all[last + 1] == all[last] + 1) ++last;
-    text += (text.empty() ? "" : " ") + std::to_string(all[i]);
-    if (last > i) text += '-' + std::to_string(all[last]);
-    i = last + 1;
-  }
-  return text;
-}
-
-std::string unpacked(std::string_view content) {
-  if (!content.starts_with("\x1f\x8b")) return std::string(content);
-  std::string text;
-  std::string piece(1 << 16, '\0');
-  z_stream stream{};
-  ::inflateInit2(&stream, 16 + MAX_WBITS);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
-  stream.avail_in = static_cast<uInt>(content.size());
-  for (int status = Z_OK; status == Z_OK;) {
-    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
-    stream.avail_out = static_cast<uInt>(piece.size());
-    status = ::inflate(&stream, Z_NO_FLUSH);
-    text.append(piece, 0, piece.size() - stream.avail_out);
-    if (status == Z_STREAM_END && stream.avail_in > 0) status = ::inflateReset(&stream);  // a member of several
-  }
-  CHECK(stream.avail_in == 0);
-  ::inflateEnd(&stream);
-  return text;
-}
-
-/// The numbers in all objects; whatever is under `_weir` is the lanes' own.
 std::string numbers(const TestStore& store) {
-  std::vector<std::int64_t> all;
-  for (const auto& [key, content] : store.objects()) {
-    if (key.find("/_weir/") != std::string::npos) continue;
-    std::istringstream lines(unpacked(content));
-    const auto folder = key.substr(4, key.find('/', 4) - 4);
-    for (std::string line; std::getline(lines, line);) {
-      CHECK(line.find("\"k\":\"" + folder + "\"") != std::string::npos);
-      all.push_back(std::stoll(line.substr(line.find("\"n\":") + 4)));
-    }
-  }
-  std::ranges::sort(all);
-  return text_of(all);
-}
-
-std::string up_to(std::int64_t end) {
-  return end == 1 ? "0" : "0-" + std::to_string(end - 1);
+  return numbers_in(store.objects());
 }
 
 }  // namespace

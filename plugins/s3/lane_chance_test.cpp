@@ -1,0 +1,194 @@
+// S3Sink in a flow that scales out, on a store and a network in which everything goes wrong at random, with owners that
+// die, that are cut off and wake up, and two at a time: whatever happens, each record is in exactly one object.
+//
+//   WEIR_CHANCE_SEED=N [WEIR_CHANCE_COUNT=M]   plays from this seed on, to look at what failed or to play more
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "lane_owner_test.h"
+#include "memory_store_test.h"
+#include "weir/errors.h"
+
+using namespace weir::s3;
+
+namespace {
+
+constexpr std::int64_t kRecords = 150;
+constexpr int kPaths = 3;
+constexpr int kTries = 40;  ///< of a call that the store fails; a Weir has no bound
+
+int number_in(const char* name, int otherwise) {
+  const auto* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
+/// One bucket, one lane, and all that happens to them.
+class World {
+ public:
+  explicit World(std::uint32_t seed) : random_(seed), store_(seed + 1) {
+    options_ = "roll_count: " + std::to_string(3 + chance(15)) + "\nuploads: " + std::to_string(1 + chance(3)) +
+               "\nmax_open: " + std::to_string(1 + chance(4)) + '\n';
+    percent_ = chance(4) == 0 ? 0 : chance(12);
+  }
+
+  /// What is in the objects at the end.
+  std::string play() {
+    take_over();
+    while (at_ < kRecords) {
+      const auto what = chance(10);
+      if (what == 0) {
+        kill();
+      } else if (what == 1) {
+        wake_up_late();
+      } else if (what == 2) {
+        attempt([&] { owner_->runner().advance(std::chrono::minutes(chance(8))); });
+      } else {
+        work(*owner_, at_, kRecords);
+      }
+    }
+    store_.deliver_late();
+    door_->set_faults(0);
+    attempt([&] { owner_->runner().advance(std::chrono::minutes(6)); });
+    attempt([&] { owner_->runner().tick(); });
+    owner_.reset();
+    store_.deliver_late();
+    return numbers_in(store_.objects());
+  }
+
+  int faults() const { return store_.faults(); }
+
+ private:
+  int chance(int of) { return static_cast<int>(random_() % static_cast<unsigned>(of)); }
+
+  /// As the engine does: what the far side may overcome is tried again. A lane that is lost begins anew.
+  template <class Call>
+  void attempt(Call&& call) {
+    for (int tries = 0; tries < kTries; ++tries) {
+      try {
+        return call();
+      } catch (const weir::Unavailable&) {
+        if (!owner_->lane.lost_because.empty()) return take_over();
+      }
+    }
+    throw std::runtime_error("the lane does not go on");
+  }
+
+  void work(Owner& owner, std::int64_t& at, std::int64_t end) {
+    const auto* before = &owner;
+    const auto next = owner.begin_round(at, std::min(end, at + 1 + chance(15)), kPaths);
+    attempt([&] { owner_->end_round(); });
+    if (owner_.get() != before) return;  // it was lost, and begins anew at what the group says
+    at = next;
+    if (chance(3) != 0) group_ = owner.position(at);
+  }
+
+  /// Another Weir, or the same with nothing of what it had.
+  void take_over() {
+    auto door = std::make_unique<MemoryStore::Door>(store_, percent_);
+    for (int tries = 0;; ++tries) {
+      try {
+        owner_ = std::make_unique<Owner>(door->properties() + options_, group_);
+        break;
+      } catch (const weir::Unavailable&) {
+        if (tries == kTries) throw;
+      }
+    }
+    door_ = std::move(door);
+    at_ = group_.held_from;
+    while (at_ < group_.next) {
+      const auto* before = owner_.get();
+      const auto next = owner_->begin_round(at_, std::min(group_.next, at_ + 1 + chance(20)), kPaths);
+      attempt([&] { owner_->end_round(); });
+      if (owner_.get() != before) return;
+      at_ = next;
+    }
+  }
+
+  /// At some request, and whatever it is doing then.
+  void kill() {
+    door_->cut_at(1 + chance(12), chance(2) == 0);
+    try {
+      auto at = at_;
+      for (int rounds = 0; rounds < 3; ++rounds) at = owner_->round(at, std::min(kRecords, at + 8), kPaths);
+      owner_->runner().advance(std::chrono::minutes(6));
+    } catch (const weir::Unavailable&) {
+    }
+    door_->cut();
+    owner_.reset();
+    take_over();
+  }
+
+  /// It was given up for dead, and goes on while another has begun.
+  void wake_up_late() {
+    auto owner = std::move(owner_);
+    auto door = std::move(door_);
+    auto at = at_;
+    const auto until = std::min(kRecords, at + 5 + chance(20));
+    std::exception_ptr failed;
+    std::thread awake([&] {
+      try {
+        while (at < until) at = owner->round(at, std::min(until, at + 6), kPaths);
+        owner->runner().advance(std::chrono::minutes(6));
+      } catch (const weir::Unavailable&) {
+      } catch (...) {
+        failed = std::current_exception();
+      }
+    });
+    try {
+      take_over();
+    } catch (...) {
+      awake.join();
+      throw;
+    }
+    awake.join();
+    if (failed) std::rethrow_exception(failed);
+  }
+
+  std::mt19937 random_;
+  MemoryStore store_;
+  std::string options_;
+  int percent_ = 0;
+  Position group_;
+  std::int64_t at_ = 0;
+  std::unique_ptr<MemoryStore::Door> door_;
+  std::unique_ptr<Owner> owner_;
+};
+
+}  // namespace
+
+TEST_CASE("each record is in one object, whatever goes wrong, in whatever order") {
+  const auto first = number_in("WEIR_CHANCE_SEED", 1);
+  const auto count = number_in("WEIR_CHANCE_COUNT", std::getenv("WEIR_CHANCE_SEED") != nullptr ? 1 : 64);
+  std::atomic<int> next = first;
+  std::atomic<int> faults = 0;
+  std::mutex mutex;
+  std::string wrong;
+  std::vector<std::jthread> threads;  // they mostly wait
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([&] {
+      for (int seed = next++; seed < first + count; seed = next++) {
+        std::string found;
+        try {
+          World world(static_cast<std::uint32_t>(seed));
+          found = world.play();
+          faults += world.faults();
+        } catch (const std::exception& error) {
+          found = error.what();
+        }
+        if (found == up_to(kRecords)) continue;
+        const std::lock_guard lock(mutex);
+        wrong += "seed " + std::to_string(seed) + ": " + found + '\n';
+      }
+    });
+  }
+  threads.clear();
+  CHECK(wrong == "");
+  MESSAGE(count, " worlds, ", faults.load(), " faults");
+  CHECK(faults > 0);
+}
