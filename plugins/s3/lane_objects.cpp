@@ -14,6 +14,12 @@ namespace weir::s3 {
 using file::OutputFile;
 using file::OutputState;
 
+namespace {
+
+constexpr std::size_t kMostObjects = 10'000;  ///< what lists them in the bucket is read and written as a whole
+
+}  // namespace
+
 LaneObjects::LaneObjects(SpoolOptions options, const std::string& folder, std::uint64_t max_bytes)
     : options_(std::move(options)), folder_(folder + "/objects"), max_bytes_(max_bytes) {
   file::make_directories(folder_);
@@ -108,7 +114,8 @@ bool LaneObjects::due(std::int64_t now) const {
   if (empty()) return false;
   auto bytes = complete_bytes_ + aside_bytes_;
   for (const auto& open : open_) bytes += open.output.size();
-  return !complete_.empty() || bytes >= max_bytes_ || now >= next_due().value_or(now + 1);
+  return !complete_.empty() || bytes >= max_bytes_ || open_.size() + aside_.size() >= kMostObjects ||
+         now >= next_due().value_or(now + 1);
 }
 
 std::optional<std::int64_t> LaneObjects::next_due() const {

@@ -144,6 +144,17 @@ TEST_CASE("objects are complete by size, and when they would fill the disk") {
   CHECK(owner.position(40).held_from == 40);
 }
 
+TEST_CASE("objects are complete when there are so many that their list would not fit one object of the bucket") {
+  const weir::file::TestDirectory folder;
+  LaneObjects objects(SpoolOptions(), folder / "lane", 1 << 30);
+  std::int64_t count = 0;
+  for (; count < 9'999; ++count) objects.at(std::to_string(count), 1);
+  CHECK(!objects.due(1));
+  objects.at("one more", 1);
+  CHECK(objects.due(1));
+  CHECK(objects.take().size() == 10'000);
+}
+
 TEST_CASE("hundreds of objects that are open at a time are one step") {
   if (!Versitygw::available()) return;
   const TestStore store;
