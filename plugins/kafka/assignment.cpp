@@ -5,7 +5,7 @@
 namespace weir::kafka {
 
 bool cooperative() {
-  return rd_kafka_version() >= 0x02030000;
+  return rd_kafka_version() >= 0x020a0000;
 }
 
 const char* assignment_strategy() {
@@ -24,6 +24,15 @@ void give_up(rd_kafka_s* client, const rd_kafka_topic_partition_list_s* list) {
   } else {
     rd_kafka_assign(client, nullptr);  // all of them are taken away
   }
+}
+
+std::string text_of(const rd_kafka_message_s& event) {
+  std::string text = rd_kafka_message_errstr(&event);
+  if (event.err != RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) return text;
+  return text + ". The other members of the group do not share its partitions by " + assignment_strategy() +
+         ", as librdkafka " + rd_kafka_version_str() +
+         " does here (from 2.10 on cooperative-sticky, before that range), and the two do not mix. Stop them all: this "
+         "one then joins by itself, and so do those that have the same librdkafka";
 }
 
 Partition partition_of(const rd_kafka_topic_partition_s& element) {

@@ -65,18 +65,24 @@ int open_socket(int domain, int type, int protocol, void* /*opaque*/) {
   return socket;
 }
 
-}  // namespace
-
-void Destroy::operator()(rd_kafka_s* client) const {
-  auto* trouble = static_cast<Trouble*>(rd_kafka_opaque(client));
+/// In a thread of its own; `flags` as of rd_kafka_destroy_flags.
+std::future<void> destroy(rd_kafka_s* client, int flags) {
   std::promise<void> promise;
-  const auto destroyed = promise.get_future();
-  std::thread([client, promise = std::move(promise)]() mutable {
-    rd_kafka_destroy(client);
+  auto destroyed = promise.get_future();
+  std::thread([client, flags, promise = std::move(promise)]() mutable {
+    rd_kafka_destroy_flags(client, flags);
     const std::lock_guard lock(abandoned().mutex);
     abandoned().clients.erase(client);
     promise.set_value();
   }).detach();
+  return destroyed;
+}
+
+}  // namespace
+
+void Destroy::operator()(rd_kafka_s* client) const {
+  auto* trouble = static_cast<Trouble*>(rd_kafka_opaque(client));
+  const auto destroyed = destroy(client, 0);
   destroyed.wait_for(kEndsWithin);
   const std::lock_guard lock(abandoned().mutex);
   if (destroyed.wait_for(std::chrono::seconds(0)) == std::future_status::ready) return;
@@ -85,6 +91,18 @@ void Destroy::operator()(rd_kafka_s* client) const {
     trouble->context().log(Level::warning,
                            "librdkafka does not end its threads, as may happen after a topic was deleted; they stay "
                            "until this process ends, and do nothing");
+}
+void desert(Owned<rd_kafka_s> member) {
+  static_cast<Trouble*>(rd_kafka_opaque(member.get()))
+      ->context()
+      .log(Level::info,
+           "the group does not answer, as while it waits for another member: it is not told that this one goes, and "
+           "misses it when its session is over");
+  {
+    const std::lock_guard lock(abandoned().mutex);
+    abandoned().clients.insert(member.get());
+  }
+  destroy(member.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 void Destroy::operator()(rd_kafka_conf_s* conf) const {
   rd_kafka_conf_destroy(conf);
@@ -100,6 +118,9 @@ void Destroy::operator()(rd_kafka_queue_s* queue) const {
 }
 void Destroy::operator()(rd_kafka_error_s* error) const {
   rd_kafka_error_destroy(error);
+}
+void Destroy::operator()(rd_kafka_op_s* event) const {
+  rd_kafka_event_destroy(event);
 }
 
 Reaction reaction_to(int error) {

@@ -17,6 +17,7 @@ struct rd_kafka_message_s;
 struct rd_kafka_topic_partition_list_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_error_s;
+struct rd_kafka_op_s;  // an event
 
 namespace weir::kafka {
 
@@ -27,11 +28,16 @@ struct Destroy {
   void operator()(rd_kafka_topic_partition_list_s* list) const;
   void operator()(rd_kafka_queue_s* queue) const;
   void operator()(rd_kafka_error_s* error) const;
+  void operator()(rd_kafka_op_s* event) const;
 };
 template <class T>
 using Owned = std::unique_ptr<T, Destroy>;
 using Message = Owned<rd_kafka_message_s>;
 using PartitionList = Owned<rd_kafka_topic_partition_list_s>;
+
+/// Ends a member of a group that answers nothing, without leaving it: the group misses it when its session is over.
+/// Returns at once; librdkafka's threads end when the group has answered, and do nothing else until then.
+void desert(Owned<rd_kafka_s> member);
 
 /// What a processor does about an error of librdkafka (an rd_kafka_resp_err_t).
 enum class Reaction {

@@ -105,6 +105,7 @@ Consumer::~Consumer() {
   buffer_.clear();  // messages belong to the client: before it
   emitted_.clear();
   queue_.reset();
+  if (!answered_) desert(std::move(client_));
 }
 
 void Consumer::run() {
@@ -114,6 +115,7 @@ void Consumer::run() {
     receive();
     commit();
     look_for_brokers();
+    if (settings_.to_the_end) context().wake();  // at_end may depend on the time alone
   }
   close();
 }
@@ -140,9 +142,15 @@ void Consumer::wait_for_partitions() {
   context().not_ready("the group '" + settings_.group + "' has given it no partitions yet");
 }
 
+/// librdkafka would wait in there for an answer to every commit.
 void Consumer::close() {
-  commit_and_wait(nullptr);
-  rd_kafka_consumer_close(client_.get());
+  std::set<Partition> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, assignment] : owned_) all.insert(partition);
+  }
+  answered_ = commit_and_wait(all);
+  if (answered_) rd_kafka_consumer_close(client_.get());  // which takes the partitions away, by revoke()
 }
 
 void Consumer::wait_for_room() {
@@ -210,7 +218,7 @@ void Consumer::hear(const rd_kafka_message_t& event) {
       return say(Level::warning, std::string(rd_kafka_message_errstr(&event)) + "; it is looked for again every 30 s");
     default:
       if (reaction_to(event.err) == Reaction::misconfigured) return set_fatal(rd_kafka_message_errstr(&event));
-      return say(Level::warning, rd_kafka_message_errstr(&event));
+      return say(Level::warning, text_of(event));
   }
 }
 
@@ -339,6 +347,7 @@ Positions Consumer::changed_positions() {
 
 bool Consumer::at_end() const {
   const std::lock_guard lock(mutex_);
+  if (owned_.empty() && cooperative() && Clock::now() < assigned_at_ + kOthersGiveUp) return false;
   return assigned_ && buffer_.empty() &&
          std::ranges::all_of(owned_, [this](const auto& owned) { return ended_.contains(owned.first); });
 }
@@ -371,31 +380,33 @@ void Consumer::commit() {
   commit_after_ = Clock::now() + kCommitEvery;
 }
 
-/// For when there is no later: before partitions are given up. Until Kafka has confirmed it, but not for long.
-void Consumer::commit_and_wait(const std::set<Partition>* only) {
+/// For when there is no later: before partitions are given up. Until Kafka has confirmed it, but not for long. False:
+/// it does not answer, as while the group waits for another member.
+bool Consumer::commit_and_wait(const std::set<Partition>& only) {
   const Owned<rd_kafka_queue_s> answers(rd_kafka_queue_new(client_.get()));
   for (const auto deadline = Clock::now() + kLastWords; Clock::now() < deadline;) {
     std::map<Partition, std::int64_t> offsets;
     {
       const std::lock_guard lock(mutex_);
       for (const auto& [partition, offset] : to_commit_) {
-        if (owned_.contains(partition) && (only == nullptr || only->contains(partition))) offsets[partition] = offset;
+        if (owned_.contains(partition) && only.contains(partition)) offsets[partition] = offset;
       }
     }
-    if (offsets.empty()) return;
+    if (offsets.empty()) return true;
     const auto list = list_of(offsets);
     if (rd_kafka_commit_queue(client_.get(), list.get(), answers.get(), nullptr, nullptr) != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return;
+      return true;
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()).count();
-    auto* answer = rd_kafka_queue_poll(answers.get(), static_cast<int>(std::max<std::int64_t>(left, 0)));
-    if (answer == nullptr) return;
-    const auto error = rd_kafka_event_error(answer);
-    confirmed(error, rd_kafka_event_topic_partition_list(answer));
-    rd_kafka_event_destroy(answer);
+    const Owned<rd_kafka_event_t> answer(
+        rd_kafka_queue_poll(answers.get(), static_cast<int>(std::max<std::int64_t>(left, 0))));
+    if (!answer) return false;
+    const auto error = rd_kafka_event_error(answer.get());
+    confirmed(error, rd_kafka_event_topic_partition_list(answer.get()));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, milliseconds(50), [] { return false; });
   }
+  return true;
 }
 
 /// The answer to commit().

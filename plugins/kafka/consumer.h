@@ -88,7 +88,7 @@ class Consumer final : public Trouble {
   void drop_buffered(const std::set<Partition>& partitions);
   PartitionList owned_list() const;
   void commit();
-  void commit_and_wait(const std::set<Partition>* only);
+  bool commit_and_wait(const std::set<Partition>& only);
   void committed(int error, const rd_kafka_topic_partition_list_s* list);
   void confirmed(int error, const rd_kafka_topic_partition_list_s* list);
   bool try_again(int error, const char* what);
@@ -97,6 +97,10 @@ class Consumer final : public Trouble {
   /// For what was emitted to become durable before a partition is given up.
   static constexpr std::chrono::seconds kLastWords{2};
 
+  /// A member that joins a cooperative group is given nothing at first if all is with others. They hear by a heartbeat
+  /// (3 s) that they are to give something up, take kLastWords twice for it, and it hears of that by one.
+  static constexpr std::chrono::seconds kOthersGiveUp{12};
+
   const ConsumerSettings settings_;
   std::optional<std::int64_t> start_time_;
   Owned<rd_kafka_s> client_;
@@ -104,6 +108,7 @@ class Consumer final : public Trouble {
   std::atomic<bool> paused_ = false;                 ///< set by the thread alone
   std::chrono::steady_clock::time_point next_look_;  ///< of the thread alone
   std::vector<Message> received_;                    ///< so are these, not yet in the buffer
+  bool answered_ = true;                             ///< and whether the group took the last commit
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
@@ -113,6 +118,7 @@ class Consumer final : public Trouble {
   std::map<Partition, std::uint64_t> owned_;  ///< with the number of the assignment
   std::uint64_t assignments_ = 0;
   bool assigned_ = false;
+  std::chrono::steady_clock::time_point assigned_at_;
   std::set<Partition> ended_;
   Positions positions_;          ///< `next`: to be emitted next
   std::set<Partition> unsaved_;  ///< of positions_

@@ -19,6 +19,7 @@ void Consumer::assign(rd_kafka_topic_partition_list_t* list) {
     const std::lock_guard lock(mutex_);
     ++assignments_;
     assigned_ = true;
+    assigned_at_ = std::chrono::steady_clock::now();
     for (int i = 0; i < list->cnt; ++i) {
       owned_[partition_of(list->elems[i])] = assignments_;
       ended_.erase(partition_of(list->elems[i]));
@@ -26,7 +27,7 @@ void Consumer::assign(rd_kafka_topic_partition_list_t* list) {
   }
   over();
   context().ready();
-  context().log(Level::info,
+  context().log(list->cnt > 0 ? Level::info : Level::debug,
                 "the group '" + settings_.group + "' gives us " + std::to_string(list->cnt) + " more partitions");
   context().wake();
 }
@@ -46,7 +47,7 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
       });
     }
   }
-  if (!lost) commit_and_wait(&partitions);
+  if (!lost) commit_and_wait(partitions);
   {
     const std::lock_guard lock(mutex_);
     assigned_ = false;  // until the group has said what is ours now
@@ -65,7 +66,9 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
 std::string Consumer::go_on_at(rd_kafka_topic_partition_list_t* list) {
   if (cooperative()) {
     give_up(client_.get(), list);
-    return take_up(client_.get(), list);
+    const auto error = take_up(client_.get(), list);
+    if (paused_) rd_kafka_pause_partitions(client_.get(), list);
+    return error;
   }
   // A seek does not wake a partition that has failed: all are assigned anew, the others where they are.
   const auto all = owned_list();

@@ -18,7 +18,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLastRound = seconds(5);  ///< for a lane to end its round before its partition is given up
+constexpr auto kLastRound = seconds(5);   ///< for a lane to end its round before its partition is given up
+constexpr auto kLastCommit = seconds(2);  ///< for the group to take what they have done
 constexpr auto kCommitEvery = seconds(1);
 
 std::mutex members_mutex;
@@ -61,6 +62,7 @@ GroupMember::GroupMember(MemberSettings settings, Context context, abi::Lanes& l
   configuration.set(settings_.connection.options);
   rd_kafka_conf_set_rebalance_cb(configuration.get(), Callbacks::rebalance);
   client_ = std::move(configuration).make(Role::consumer);
+  answers_.reset(rd_kafka_queue_new(client_.get()));
   rd_kafka_poll_set_consumer(client_.get());
   const PartitionList topics(rd_kafka_topic_partition_list_new(1));
   for (const auto& topic : settings_.subscription)
@@ -73,7 +75,10 @@ GroupMember::GroupMember(MemberSettings settings, Context context, abi::Lanes& l
 
 void GroupMember::close() {
   stopping_ = true;
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  answers_.reset();
+  if (committing_) desert(std::move(client_));
 }
 
 std::shared_ptr<GroupMember> GroupMember::find(std::string_view flow, std::string_view processor) {
@@ -92,14 +97,25 @@ void GroupMember::run() {
   while (!stopping_) {
     if (const Message message(rd_kafka_consumer_poll(client_.get(), 100)); message && message->err != 0) {
       if (reaction_to(message->err) == Reaction::misconfigured) set_fatal(rd_kafka_message_errstr(message.get()));
-      say(Level::warning, rd_kafka_message_errstr(message.get()));
+      say(Level::warning, text_of(*message));
     }
     answer();
+    hear_commit(milliseconds(0));
     if (Clock::now() < commit_after_) continue;
     commit_after_ = Clock::now() + kCommitEvery;
     commit(nullptr);
   }
-  rd_kafka_consumer_close(client_.get());  // which takes the partitions away, by revoke()
+  const auto all = [this] {
+    const std::lock_guard lock(mutex_);
+    return owned_;
+  }();
+  stand_still(all);
+  if (!committing_) {
+    rd_kafka_consumer_close(client_.get());  // which takes the partitions away, by revoke()
+    return;
+  }
+  // librdkafka would wait in there for the answer.
+  for (const auto& partition : all) lanes_.give_up(to_text(partition.topic), partition.number);
 }
 
 // ------------------------------------------------------------------------------------------------------- rebalances
@@ -193,7 +209,11 @@ void GroupMember::stand_still(const std::set<Partition>& partitions) {
     });
     for (const auto& partition : partitions) parked_.erase(partition);
   }
+  const auto deadline = Clock::now() + kLastCommit;
+  const auto left = [&] { return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - Clock::now())); };
+  hear_commit(left());
   commit(&partitions);
+  hear_commit(left());
 }
 
 void GroupMember::wake(const std::set<Partition>& partitions) {
@@ -210,6 +230,7 @@ void GroupMember::join(const Partition& partition, Context context) {
   LaneOf lane;
   lane.context = context;
   running_.insert_or_assign(partition, std::move(lane));
+  under_way_.erase(partition);
 }
 
 void GroupMember::leave(const Partition& partition) {
@@ -322,12 +343,14 @@ bool GroupMember::find_start(const Partition& partition, std::int64_t& offset) {
 
 // ---------------------------------------------------------------------------------------------------------- commits
 
-PartitionList GroupMember::to_commit(const std::set<Partition>* only) const {
+PartitionList GroupMember::to_commit(const std::set<Partition>* only) {
   PartitionList list(rd_kafka_topic_partition_list_new(4));
   const std::lock_guard lock(mutex_);
+  under_way_.clear();
   for (const auto& [partition, lane] : running_) {
     if (!lane.done || lane.done == lane.stored) continue;
     if (only != nullptr ? !only->contains(partition) : !owned_.contains(partition)) continue;
+    under_way_.emplace(partition, *lane.done);
     auto* element = rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number);
     element->offset = lane.done->next;
     const auto metadata = lane.done->metadata();
@@ -338,28 +361,37 @@ PartitionList GroupMember::to_commit(const std::set<Partition>* only) const {
   return list;
 }
 
-/// From the member's thread, which waits for the answer: lanes go on meanwhile. The group takes it from its present
-/// members only.
-bool GroupMember::commit(const std::set<Partition>* only) {
+/// The group takes it from its present members only. One commit at a time is under way, and its answer is not waited
+/// for here: while the group waits for another member it gives none, and this one has to hear what else there is.
+void GroupMember::commit(const std::set<Partition>* only) {
+  if (committing_) return;
   const auto list = to_commit(only);
-  if (list->cnt == 0) return true;
-  const auto error = rd_kafka_commit(client_.get(), list.get(), 0);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    context().log(Level::info, std::string("committing offsets: ") + rd_kafka_err2str(error) + "; tried again");
-    return false;
-  }
+  if (list->cnt == 0) return;
+  const auto error = rd_kafka_commit_queue(client_.get(), list.get(), answers_.get(), nullptr, nullptr);
+  committing_ = error == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (!committing_) context().log(Level::info, std::string("committing offsets: ") + rd_kafka_err2str(error));
+}
+
+/// Notes what the group has, if it has answered within that time.
+void GroupMember::hear_commit(milliseconds patience) {
+  if (!committing_) return;
+  const Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count())));
+  if (!answer) return;
+  committing_ = false;
+  if (rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return context().log(
+        Level::info, std::string("committing offsets: ") + rd_kafka_event_error_string(answer.get()) + "; tried again");
   commits_metric_.add(1);
+  const auto* list = rd_kafka_event_topic_partition_list(answer.get());
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < list->cnt; ++i) {
     if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    const auto& element = list->elems[i];
-    const auto lane = running_.find(partition_of(element));
-    if (lane == running_.end()) continue;
-    lane->second.committed = element.offset;
-    lane->second.stored =
-        LanePosition::read(element.offset, {static_cast<const char*>(element.metadata), element.metadata_size});
+    const auto lane = running_.find(partition_of(list->elems[i]));
+    const auto position = under_way_.find(partition_of(list->elems[i]));
+    if (lane == running_.end() || position == under_way_.end()) continue;
+    lane->second.committed = position->second.next;
+    lane->second.stored = position->second;
   }
-  return true;
 }
 
 }  // namespace weir::kafka

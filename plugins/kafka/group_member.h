@@ -2,9 +2,10 @@
 // The one member that a Weir is in the consumer group of a flow that scales out (weir/lane.h). It gets partitions and
 // gives them up, and commits what its lanes have done; it reads no message: each lane does so for itself.
 //
-// A rebalance by `range` takes all partitions away, to give most of them back at once. So a lane whose partition is
-// taken away ends its round, and waits; if the partition comes back, and the group is where the lane is, it goes on. It
-// is thrown away when the partition goes to somebody else, or was lost: then somebody else may have it already.
+// Cooperative rebalancing takes away what goes to others, and these lanes end; the others hear nothing of it. A
+// rebalance by `range` takes all partitions away, to give most of them back at once. So a lane whose partition is taken
+// away ends its round, and waits; if the partition comes back, and the group is where the lane is, it goes on. It is
+// thrown away when the partition goes to somebody else, or was lost: then somebody else may have it already.
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -82,14 +83,18 @@ class GroupMember final : public Trouble {
   void take_back(const std::set<Partition>& partitions);
   void answer();
   bool find_start(const Partition& partition, std::int64_t& offset);
-  PartitionList to_commit(const std::set<Partition>* only) const;
-  bool commit(const std::set<Partition>* only);
+  PartitionList to_commit(const std::set<Partition>* only);
+  void commit(const std::set<Partition>* only);
+  void hear_commit(std::chrono::milliseconds patience);
   void wake(const std::set<Partition>& partitions);
 
   const MemberSettings settings_;
   std::optional<std::int64_t> start_time_;
   abi::Lanes& lanes_;
   Owned<rd_kafka_s> client_;
+  Owned<rd_kafka_queue_s> answers_;  ///< to commits
+  bool committing_ = false;          ///< one is under way; of the thread alone, as the next
+  std::chrono::steady_clock::time_point commit_after_;
   Metric owned_metric_;
   Metric commits_metric_;
   Metric done_metric_;
@@ -100,7 +105,7 @@ class GroupMember final : public Trouble {
   std::set<Partition> owned_;   ///< ours
   std::set<Partition> parked_;  ///< taken away, and not yet given to anybody
   std::map<Partition, LaneOf> running_;
-  std::chrono::steady_clock::time_point commit_after_;
+  std::map<Partition, LanePosition> under_way_;  ///< what is being committed, of lanes that still run
 
   std::thread thread_;  ///< last: it uses all above
 };

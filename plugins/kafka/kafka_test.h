@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,6 +25,12 @@ struct Received {
   std::string key;
   std::optional<std::string> value;
   std::map<std::string, std::string> headers;
+};
+
+/// A consumer group of one topic.
+struct Group {
+  rd_kafka_consumer_group_state_t state = RD_KAFKA_CONSUMER_GROUP_STATE_UNKNOWN;
+  std::vector<std::set<int>> members;  ///< the partitions of each
 };
 
 /// Options of librdkafka.
@@ -149,6 +156,26 @@ class TestClient {
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_err2str(error));
     return offset < 0 ? std::nullopt : std::optional(offset);
   }
+  /// What the coordinator says of a group.
+  Group group(const std::string& id) {
+    const char* name = id.c_str();
+    Group group;
+    admin(
+        id, [&](rd_kafka_queue_t* queue) { rd_kafka_DescribeConsumerGroups(producer_, &name, 1, nullptr, queue); },
+        [&](rd_kafka_event_t* event) {
+          std::size_t count = 0;
+          const auto* described = rd_kafka_DescribeConsumerGroups_result_groups(
+              rd_kafka_event_DescribeConsumerGroups_result(event), &count)[0];
+          group.state = rd_kafka_ConsumerGroupDescription_state(described);
+          for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(described); ++i) {
+            const auto* list = rd_kafka_MemberAssignment_partitions(
+                rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(described, i)));
+            auto& partitions = group.members.emplace_back();
+            for (int j = 0; list != nullptr && j < list->cnt; ++j) partitions.insert(list->elems[j].partition);
+          }
+        });
+    return group;
+  }
   /// As an operator resets a group that has no members.
   void commit(const std::string& group, const std::string& topic, std::int64_t offset) {
     auto* consumer = make(RD_KAFKA_CONSUMER, {{"group.id", group}});
@@ -190,12 +217,17 @@ class TestClient {
 
   template <class Request>
   void admin(const std::string& what, Request&& request) {
+    admin(what, std::forward<Request>(request), [](rd_kafka_event_t*) {});
+  }
+  template <class Request, class Answer>
+  void admin(const std::string& what, Request&& request, Answer&& answer) {
     auto* queue = rd_kafka_queue_new(producer_);
     request(queue);
     auto* event = rd_kafka_queue_poll(queue, 20'000);
     const std::string error = event == nullptr                   ? "no answer"
                               : rd_kafka_event_error(event) != 0 ? rd_kafka_event_error_string(event)
                                                                  : "";
+    if (error.empty()) answer(event);
     if (event != nullptr) rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     if (!error.empty()) throw std::runtime_error(what + ": " + error);

@@ -30,7 +30,8 @@ const std::map<std::string_view, std::string_view> kDecided = {
     {"auto.commit.enable", "offsets are committed when a durable epoch has what was read"},
     {"enable.partition.eof", "the processor needs it on"},
     {"partition.assignment.strategy",
-     "the processor uses cooperative-sticky, or range where librdkafka is older than 2.3"},
+     "the processor uses cooperative-sticky, or range where librdkafka is older than 2.10"},
+    {"group.protocol", "the processor shares the partitions by the classic protocol"},
     {"transactional.id", "it follows from `delivery: exactly_once`"},
     {"enable.idempotence", "the sink's order depends on it being on"},
     {"enable.gapless.guarantee", "the sink's own promise is wider"}};

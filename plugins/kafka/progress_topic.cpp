@@ -30,9 +30,6 @@ bool read(std::string_view word, T& number) {
   return error == std::errc{} && end == word.data() + word.size();
 }
 
-struct DestroyEvent {
-  void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
-};
 struct DestroyTopic {
   void operator()(rd_kafka_NewTopic_t* topic) const { rd_kafka_NewTopic_destroy(topic); }
 };
@@ -174,7 +171,7 @@ rd_kafka_resp_err_t create(Producer& producer, const std::string& topic) {
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
   auto* raw = wanted.get();
   rd_kafka_CreateTopics(producer.get(), &raw, 1, nullptr, queue.get());
-  const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
+  const Owned<rd_kafka_event_t> event(rd_kafka_queue_poll(queue.get(), kWait));
   if (!event) throw Unavailable("no answer to the request to make the progress topic '" + topic + "'");
   if (const auto error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
   std::size_t count = 0;

@@ -1,166 +1,15 @@
 // KafkaSource against Apache Kafka's own broker.
 #include <doctest/doctest.h>
 
-#include <set>
-#include <thread>
-
-#include "assignment.h"
-#include "kafka_test.h"
+#include "kafka_source_test.h"
 #include "tests/servers/kafka.h"
 #include "weir/plugin.h"
 #include "weir/testkit.h"
 
-extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
-
 using weir::kafka::testing::TestClient;
 using weir::testing::KafkaBroker;
-using weir::testkit::Output;
 using weir::testkit::Runner;
-
-namespace {
-
-const auto* type() {
-  return weir::testkit::find_type(weir_plugin_abi_1(), "KafkaSource");
-}
-
-std::string settings(const std::string& brokers, const std::string& more) {
-  return "brokers: " + brokers + "\n" + more;
-}
-
-/// Runs until so many FlowFiles came, and returns them.
-std::vector<Output> take(Runner& runner, std::size_t count) {
-  std::vector<Output> all;
-  runner.run_until([&] {
-    for (auto& output : runner.take("success")) all.push_back(std::move(output));
-    return all.size() >= count;
-  });
-  return all;
-}
-
-std::vector<std::string> contents(const std::vector<Output>& outputs) {
-  std::vector<std::string> all;
-  for (const auto& output : outputs) all.push_back(output.content);
-  return all;
-}
-
-std::vector<std::string> numbers(int from, int to) {
-  std::vector<std::string> all;
-  for (int i = from; i < to; ++i) all.push_back(std::to_string(i));
-  return all;
-}
-
-bool said(Runner& runner, const std::string& text) {
-  return std::ranges::any_of(runner.bulletins(),
-                             [&](const auto& b) { return b.message.find(text) != std::string::npos; });
-}
-
-/// Waits, without a step, until the processor's own thread has logged it; false if it does not.
-bool logs(Runner& runner, const std::string& text) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (std::ranges::none_of(runner.logs(), [&](const auto& log) { return log.message == text; })) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
-/// A member of the group that never says what it has read. It answers rebalances only while it is polled.
-class Member {
- public:
-  Member(const std::string& brokers, const std::string& topic, const std::string& group) {
-    auto* conf = rd_kafka_conf_new();
-    for (const auto& [name, value] : std::map<std::string, std::string>{{"bootstrap.servers", brokers},
-                                                                        {"group.id", group},
-                                                                        {"partition.assignment.strategy", strategy()},
-                                                                        {"session.timeout.ms", "6000"},
-                                                                        {"max.poll.interval.ms", "6000"},
-                                                                        {"heartbeat.interval.ms", "100"},
-                                                                        {"enable.auto.commit", "false"},
-                                                                        {"log_level", "0"}})
-      REQUIRE(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), nullptr, 0) == RD_KAFKA_CONF_OK);
-    // With a callback, a rebalance waits for the poll that calls it; without, librdkafka's own thread answers.
-    rd_kafka_conf_set_rebalance_cb(
-        conf, [](rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void*) {
-          rd_kafka_assign(client, error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? list : nullptr);
-        });
-    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nullptr, 0);
-    rd_kafka_poll_set_consumer(client_);
-    auto* topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
-    rd_kafka_subscribe(client_, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-  }
-  ~Member() {
-    rd_kafka_consumer_close(client_);
-    rd_kafka_destroy(client_);
-  }
-  Member(const Member&) = delete;
-  Member& operator=(const Member&) = delete;
-
-  /// False: the group has given it nothing.
-  bool wait_for_partitions() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (count() == 0 && std::chrono::steady_clock::now() < deadline)
-      if (auto* message = rd_kafka_consumer_poll(client_, 50)) rd_kafka_message_destroy(message);
-    return count() > 0;
-  }
-
- private:
-  /// As KafkaSource, or they have no group.
-  static std::string strategy() { return weir::kafka::assignment_strategy(); }
-  int count() const {
-    rd_kafka_topic_partition_list_t* list = nullptr;
-    rd_kafka_assignment(client_, &list);
-    const int count = list->cnt;
-    rd_kafka_topic_partition_list_destroy(list);
-    return count;
-  }
-
-  rd_kafka_t* client_;
-};
-
-}  // namespace
-
-TEST_CASE("a batch run does not take it for the end that the group takes all partitions away and gives none yet") {
-  if (weir::kafka::cooperative()) return;  // then members keep what stays theirs
-  auto* broker = KafkaBroker::shared();
-  if (broker == nullptr) return;
-  TestClient client(broker->brokers());
-  client.create_topic("shared-out", 2);
-  Runner runner(type(),
-                settings(broker->brokers(),
-                         "topic: shared-out\ngroup: shared-out\nemit: each\n"
-                         "options: {heartbeat.interval.ms: '100', session.timeout.ms: '6000'}\n"),
-                {.until_idle = true});
-  runner.run();  // it joins
-  REQUIRE(logs(runner, "the group 'shared-out' gives us 2 more partitions"));
-  for (int i = 0; i < 20; ++i) client.produce("shared-out", std::to_string(i), {}, i % 2);
-  client.flush();
-  {
-    Member silent(broker->brokers(), "shared-out", "shared-out");
-    REQUIRE(silent.wait_for_partitions());  // and from now on it answers no rebalance
-    REQUIRE(logs(runner, "the group 'shared-out' gives us 1 more partitions"));
-    const auto taken = [&] {
-      return std::ranges::count_if(
-          runner.logs(), [](const auto& log) { return log.message.starts_with("the group 'shared-out' takes "); });
-    };
-    const auto before = taken();
-    const Member third(broker->brokers(), "shared-out", "shared-out");
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (taken() == before && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    REQUIRE(taken() > before);
-    runner.run();  // while the group waits for the silent one
-    CHECK(!runner.finished());
-  }
-  std::set<std::string> all;
-  runner.run_until([&] {
-    for (const auto& output : runner.take("success")) all.insert(output.content);
-    return runner.finished();
-  });
-  CHECK(runner.finished());
-  CHECK(all.size() == 20);
-}
+using namespace weir::kafka::testing::source;
 
 TEST_CASE("a message becomes a FlowFile with its topic, partition, offset, time, key and headers as attributes") {
   auto* broker = KafkaBroker::shared();
@@ -416,50 +265,6 @@ TEST_CASE("partitions are paused while the flow does not take, and nothing is mi
   CHECK(runner.metric("kafka_buffered_bytes") <= 110'000);
 }
 
-TEST_CASE("two members share the partitions, and what one read the other does not read again") {
-  auto* broker = KafkaBroker::shared();
-  if (broker == nullptr) return;
-  TestClient client(broker->brokers());
-  client.create_topic("shared", 4);
-  const auto produce = [&](int from, int to) {
-    for (int i = from; i < to; ++i) client.produce("shared", std::to_string(i), {}, i % 4);
-    client.flush();
-  };
-  produce(0, 40);
-  const auto yaml = settings(broker->brokers(), "topic: shared\ngroup: g-shared\n");
-  Runner first(type(), yaml);
-  std::multiset<std::string> seen;
-  const auto distinct = [&] { return std::set<std::string>(seen.begin(), seen.end()).size(); };
-  const auto collect = [&](Runner& runner) {
-    runner.run();
-    runner.durable();
-    std::size_t count = 0;
-    for (const auto& output : runner.take("success")) ++count, seen.insert(output.content);
-    return count;
-  };
-  REQUIRE(first.run_until([&] { return collect(first), distinct() >= 40; }));
-  REQUIRE(first.run_until([&] { return client.committed("g-shared", "shared", 3) == 10; }));
-  {
-    Runner second(type(), yaml);
-    std::size_t of_second = 0;
-    int next = 40;
-    CHECK(second.run_until([&] {
-      produce(next, next + 4);
-      next += 4;
-      collect(first);
-      of_second += collect(second);
-      return of_second > 0;
-    }));
-    CHECK(second.run_until(
-        [&] { return collect(first), collect(second), distinct() >= static_cast<std::size_t>(next); }));
-    for (int i = 0; i < next; ++i) CHECK_MESSAGE(seen.contains(std::to_string(i)), i);
-    for (int i = 0; i < 40; ++i) CHECK_MESSAGE(seen.count(std::to_string(i)) == 1, i);  // committed before
-  }
-  client.produce("shared", "last", {}, 3);
-  client.flush();
-  CHECK(first.run_until([&] { return collect(first), seen.contains("last"); }));
-}
-
 TEST_CASE("where retention has deleted what was not read, the operator is told and reading goes on") {
   auto* broker = KafkaBroker::shared();
   if (broker == nullptr) return;
@@ -537,6 +342,7 @@ TEST_CASE("what is wrong is said when the flow is validated") {
   CHECK(has(error("brokers: x\ntopic: t\noptions: {fetch.min.bytes: many}\n"), "fetch.min.bytes"));
   CHECK(has(error("brokers: x\ntopic: t\noptions: {linger.ms: '5'}\n"), "option of producers"));
   CHECK(has(error("brokers: x\ntopic: t\noptions: {group.id: g}\n"), "use the property 'group'"));
+  CHECK(has(error("brokers: x\ntopic: t\noptions: {group.protocol: consumer}\n"), "by the classic protocol"));
   CHECK(has(error("brokers: x\ntopic: a b\n"), "has characters other than"));
   CHECK(has(error("brokers: x\npattern: '('\n"), "no regular expression"));
   CHECK(has(error("brokers: x\n"), "say what to read"));

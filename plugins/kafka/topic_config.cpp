@@ -11,10 +11,6 @@ namespace {
 
 constexpr int kWait = 5'000;  ///< milliseconds
 
-struct DestroyEvent {
-  void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
-};
-
 }  // namespace
 
 std::map<std::string, std::string> topic_config(Producer& producer, const std::string& topic) {
@@ -23,7 +19,7 @@ std::map<std::string, std::string> topic_config(Producer& producer, const std::s
   const Owned<rd_kafka_queue_s> queue(rd_kafka_queue_new(producer.get()));
   rd_kafka_DescribeConfigs(producer.get(), &raw, 1, nullptr, queue.get());
   rd_kafka_ConfigResource_destroy(raw);
-  const std::unique_ptr<rd_kafka_event_t, DestroyEvent> event(rd_kafka_queue_poll(queue.get(), kWait));
+  const Owned<rd_kafka_event_t> event(rd_kafka_queue_poll(queue.get(), kWait));
   if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return config;
   std::size_t count = 0;
   const auto* resources =
