@@ -110,6 +110,7 @@ void GroupMember::run() {
     return owned_;
   }();
   stand_still(all);
+  all_stand_ = true;
   if (!committing_) {
     rd_kafka_consumer_close(client_.get());  // which takes the partitions away, by revoke()
     return;
@@ -165,7 +166,7 @@ void GroupMember::take_back(const std::set<Partition>& partitions) {
 
 void GroupMember::revoke(rd_kafka_topic_partition_list_t* list, bool lost) {
   const auto partitions = partitions_of(*list);
-  if (!lost) stand_still(partitions);
+  if (!lost && !all_stand_) stand_still(partitions);
   std::set<Partition> drop;
   {
     const std::lock_guard lock(mutex_);

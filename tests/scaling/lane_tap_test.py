@@ -105,9 +105,9 @@ class LaneTap(unittest.TestCase):
         for sample in together.samples + ones[1].samples:
             self.assertEqual(sample["flowfile"], f"share@{sample['lane']}/in/success/raw:{sample['sequence']}")
             self.assertIn('"k"', sample["preview"]["text"])
-        known = flow_runs.wait_for("its lineage", lambda: json.loads(self.worker.get(
-            "/api/v1/provenance/flowfile", flowfile=ones[1].samples[0]["flowfile"])), self.worker.run)
-        self.assertIn("readings/1, offset", known["events_in"][0]["details"])
+        events = flow_runs.wait_for("its lineage", lambda: json.loads(self.worker.get(
+            "/api/v1/provenance/flowfile", flowfile=ones[1].samples[0]["flowfile"]))["events_in"], self.worker.run)
+        self.assertIn("readings/1, offset", events[0]["details"])
 
         # Its lanes go, and come back as others.
         second = Worker(self.weir, "second")

@@ -290,18 +290,16 @@ TEST_CASE_FIXTURE(EngineTest,
   const auto before = line([](auto& p) { set(p, "1"); });
   const auto after = line([](auto& p) { set(p, "2"); });
   std::atomic<bool> hangs{true};
+  std::atomic<bool> is_in{false};
   scripts()["gate"].process = [&](FlowFile file, Session& session) {
+    is_in = true;
     eventually([&] { return !hangs; });
     session.transfer(file, 0);
   };
   scripts()["source"].count = 10;
   Run run(folder.path(), before, false);
   run.start();
-  REQUIRE(eventually([&] {
-    bool is_active = false;
-    run.engine->inspect([&](const auto& all, const auto&, const auto&) { is_active = all[1]->active != 0; });
-    return is_active;
-  }));
+  REQUIRE(eventually([&] { return is_in.load(); }));
   auto options = by_test();
   options.patience = std::chrono::milliseconds(50);
   CHECK_THROWS_WITH_AS(run.engine->apply({after.share()}, options), "test/gate did not come to an end within 50ms",

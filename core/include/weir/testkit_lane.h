@@ -2,7 +2,6 @@
 // A lane with one processor, for tests of what sources, windows and sinks do in a flow that scales out (weir/lane.h).
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -23,7 +22,7 @@ class TestLane final : public abi::Lane, public abi::LaneHolds, public abi::Lane
   std::string lost_because;
   std::int64_t held = -1;  ///< from where on its sink holds something; -1: nothing
   bool refusals = false;   ///< what comes is what another sink refuses
-  std::atomic<bool> is_given_up = false;
+  bool is_given_up = false;
 
   abi::Text id() const override { return to_text("flow@topic/0"); }
   abi::Text flow() const override { return to_text("flow"); }
