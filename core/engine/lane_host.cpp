@@ -127,7 +127,7 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   const auto data = folder(name);
   std::filesystem::remove_all(data);
   auto& store = stores_[name];
-  if (store == nullptr) store = std::make_unique<LaneStore>(*options_.store, options_.take_in, name);
+  if (store == nullptr) store = std::make_unique<LaneStore>(*options_.store, options_.take_in, name, backlog_);
   store->may_wait(true);
   auto options = options_.engine;
   options.data = data;

@@ -79,6 +79,7 @@ class LaneHost {
   std::map<std::string, std::unique_ptr<OfFlow>> of_flows_;
   std::uint32_t number_ = 0;                  ///< under which the store keeps how often lanes have begun
   std::map<std::string, std::string> begun_;  ///< by lane: how often; of the host's thread
+  const std::shared_ptr<LaneBacklog> backlog_ = std::make_shared<LaneBacklog>();
   std::map<flow::LaneName, std::unique_ptr<LaneStore>> stores_;  ///< of all lanes that ever began; of that thread
 
   mutable std::mutex mutex_;  ///< guards all below

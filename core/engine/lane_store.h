@@ -20,10 +20,17 @@ namespace weir::engine {
 /// Engine::take_in of the engine that writes the store.
 using TakeIn = std::function<void(store::Epoch part, std::function<void()> durable)>;
 
+/// What the lanes of a Weir have handed over together, and is not on disk yet. Shared with who says that it is.
+struct LaneBacklog {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::uint64_t bytes = 0;
+};
+
 /// Lives as long as the host of the lanes: the lane may begin anew before all is on disk that it did before.
 class LaneStore final : public store::Store {
  public:
-  LaneStore(store::Store& store, TakeIn take_in, const flow::LaneName& name);
+  LaneStore(store::Store& store, TakeIn take_in, const flow::LaneName& name, std::shared_ptr<LaneBacklog> backlog);
 
   /// Hands the epoch over, and returns before it is on disk. Waits where the disk is far behind.
   void write(const store::Epoch& epoch) override;
@@ -53,10 +60,8 @@ class LaneStore final : public store::Store {
   std::uint64_t room() const override { return store_.room(); }
 
  private:
-  /// What was handed over and is not on disk yet. Shared with who says that it is.
+  /// What this lane has in the backlog; under its lock.
   struct Pending {
-    std::mutex mutex;
-    std::condition_variable changed;
     std::uint32_t parts = 0;
     bool may_wait = true;
   };
@@ -67,6 +72,7 @@ class LaneStore final : public store::Store {
   const TakeIn take_in_;
   const std::string flow_;
   const std::string lane_;  ///< the name's id
+  const std::shared_ptr<LaneBacklog> backlog_;
   const std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
   std::uint64_t last_epoch_ = 0;
   std::map<std::uint32_t, std::uint32_t> of_flow_;  ///< by the lane's number of a processor: that of all lanes

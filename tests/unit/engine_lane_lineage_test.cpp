@@ -289,15 +289,16 @@ TEST_CASE_FIXTURE(EngineTest, "a lane is never far ahead of the disk, unless it 
   std::deque<std::function<void()>> pending;
   std::size_t most = 0;
   std::size_t handed_over = 0;
-  engine::LaneStore lane(*store,
-                         [&](store::Epoch, std::function<void()> durable) {
-                           const std::lock_guard lock(mutex);
-                           pending.push_back(std::move(durable));
-                           most = std::max(most, pending.size());
-                           ++handed_over;
-                           changed.notify_all();
-                         },
-                         {"share", "readings", 0});
+  engine::LaneStore lane(
+      *store,
+      [&](store::Epoch, std::function<void()> durable) {
+        const std::lock_guard lock(mutex);
+        pending.push_back(std::move(durable));
+        most = std::max(most, pending.size());
+        ++handed_over;
+        changed.notify_all();
+      },
+      {"share", "readings", 0}, std::make_shared<engine::LaneBacklog>());
   const std::jthread writer([&] {
     store::Epoch epoch;
     for (epoch.number = 1; epoch.number <= 3 * kMost; ++epoch.number) lane.write(epoch);
@@ -322,4 +323,67 @@ TEST_CASE_FIXTURE(EngineTest, "a lane is never far ahead of the disk, unless it 
   CHECK(most == kMost);
   lane.may_wait(false);
   CHECK(wait_for(3 * kMost));
+}
+
+TEST_CASE_FIXTURE(EngineTest, "all lanes of a Weir together hold no more than so much that is not on disk") {
+  constexpr std::size_t kLanes = 8;
+  constexpr std::size_t kEpochs = 5;             // of each
+  constexpr std::size_t kBytes = 20 << 20;       // of each epoch
+  constexpr std::size_t kMostBytes = 256 << 20;  // of all
+  store::Options options;
+  options.directory = folder.path();
+  const auto store = store::Store::open(options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::function<void()>> pending;
+  const auto backlog = std::make_shared<engine::LaneBacklog>();
+  const auto write = [&](engine::LaneStore& lane, std::uint64_t number) {
+    store::Epoch epoch;
+    epoch.number = number;
+    epoch.attributes.push_back({0, number, "key", std::string(kBytes, 'x'), 1});
+    lane.write(epoch);
+  };
+  std::vector<std::unique_ptr<engine::LaneStore>> lanes;
+  for (int i = 0; i < static_cast<int>(kLanes); ++i) {
+    lanes.push_back(std::make_unique<engine::LaneStore>(
+        *store,
+        [&](const store::Epoch&, std::function<void()> durable) {
+          const std::lock_guard lock(mutex);
+          pending.push_back(std::move(durable));
+          changed.notify_all();
+        },
+        flow::LaneName{"share", "readings", i}, backlog));
+    write(*lanes.back(), 1);
+  }
+  std::vector<std::jthread> writers;
+  const std::shared_ptr<void> ends(nullptr, [&](void*) {  // so do the writers, whatever fails
+    for (const auto& lane : lanes) lane->may_wait(false);
+  });
+  for (const auto& lane : lanes) {
+    writers.emplace_back([&] {
+      for (std::uint64_t number = 2; number <= kEpochs; ++number) write(*lane, number);
+    });
+  }
+  const auto wait_for = [&](std::size_t count) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(10), [&] { return pending.size() >= count; });
+  };
+  REQUIRE(wait_for(kMostBytes / kBytes));
+  std::size_t most = 0;
+  for (std::size_t durable = 0; durable < kEpochs * kLanes; ++durable) {
+    REQUIRE(wait_for(1));
+    {
+      const std::lock_guard lock(backlog->mutex);
+      most = std::max<std::size_t>(most, backlog->bytes);
+    }
+    std::function<void()> told;
+    {
+      const std::lock_guard lock(mutex);
+      told = std::move(pending.front());
+      pending.pop_front();
+    }
+    told();
+  }
+  CHECK(most <= kMostBytes);
+  CHECK(backlog->bytes == 0);
 }
