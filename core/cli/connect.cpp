@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "engine/to_show.h"
 #include "flow/database_tables.h"
 #include "flow/settings.h"
 #include "weir/check.h"
@@ -37,6 +38,7 @@ class Message final : public abi::Report {
 };
 
 struct Attempt {
+  const flow::Flow* flow;
   const flow::Processor* processor;
   std::future<Outcome> outcome;
 };
@@ -104,18 +106,19 @@ std::size_t check_connections(const std::vector<flow::Flow>& flows, plugin::Regi
       const auto name = std::string(view(processor.type->spec()->type));
       const auto* type = registry.find(name);
       const auto* check = type == nullptr ? nullptr : check_of(*type);
-      if (check != nullptr) attempts.push_back({&processor, reach(*check, processor)});
-      for (const auto& table : processor.tables) attempts.push_back({&processor, reach(processor, table)});
+      if (check != nullptr) attempts.push_back({&flow, &processor, reach(*check, processor)});
+      for (const auto& table : processor.tables) attempts.push_back({&flow, &processor, reach(processor, table)});
     }
   }
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   std::size_t failed = 0;
-  for (auto& [processor, future] : attempts) {
+  for (auto& [flow, processor, future] : attempts) {
     const auto& mark = processor->mark;
     const auto place = fmt::format("{}:{}:{}", mark.file, mark.line, mark.column);
     Outcome outcome{abi::Status::unavailable, fmt::format("no answer within {} s", kPatience.count())};
     if (future.wait_until(deadline) == std::future_status::ready) {
       outcome = future.get();
+      outcome.text = engine::to_show(outcome.text, flow->secrets);
     } else {
       hanging = true;
     }

@@ -6,6 +6,7 @@
 #include "engine/executor.h"
 #include "engine/lane_view.h"
 #include "engine/log.h"
+#include "engine/to_show.h"
 #include "flow/cron.h"
 #include "flow/settings.h"
 #include "store/names.h"
@@ -134,7 +135,7 @@ bool Engine::create(Instance& instance) {
     instance.processor = processor;
     return true;
   }
-  const auto why = flow::masked(message.text(), instance.flow_definition().secrets);
+  const auto why = to_show(message.text(), instance.flow_definition().secrets);
   report(&instance, abi::Level::error, "cannot start: " + why);
   const Lock lock(mutex_);
   if (instance.is_abandoned()) return false;
@@ -158,7 +159,7 @@ bool Engine::start_processor(Instance& instance, std::uint64_t number) {
     detail::Message message;
     created = instance.processor != nullptr || create(instance);
     if (created && !instance.is_abandoned()) status = instance.processor->start(&instance, &message);
-    why = flow::masked(message.text(), instance.flow_definition().secrets);
+    why = to_show(message.text(), instance.flow_definition().secrets);
     if (created && status == abi::Status::unavailable) {  // tried again until it works, or it is not wanted any more
       report(&instance, abi::Level::warning, why + "; trying again");
     } else if (created && status != abi::Status::ok) {

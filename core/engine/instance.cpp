@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 #include "engine/lane.h"
 #include "engine/log.h"
-#include "flow/settings.h"
+#include "engine/to_show.h"
 #include "sql/declared_record.h"
 #include "sql/engine.h"
 #include "weir/schedule.h"
@@ -120,11 +120,11 @@ std::uint64_t Instance::epoch() const {
 
 void Instance::log(abi::Level level, abi::Text message) {
   if (is_abandoned()) return;
-  log_line(level, this, flow::masked(std::string(view(message)), flow_definition().secrets));
+  log_line(level, this, to_show(view(message), flow_definition().secrets));
 }
 
 void Instance::bulletin(abi::Level level, abi::Text message) {
-  engine_.report(this, level, flow::masked(std::string(view(message)), flow_definition().secrets));
+  engine_.report(this, level, to_show(view(message), flow_definition().secrets));
 }
 
 abi::Metric* Instance::metric(abi::Text name, abi::Text help, bool counter) {
@@ -184,7 +184,7 @@ std::shared_ptr<sql::DatabaseTables> Instance::database_tables() {
 
 void Instance::waits_for(abi::Text what) {
   const std::lock_guard lock(mutex_);
-  waits_for_ = flow::masked(std::string(view(what)), flow_definition().secrets);
+  waits_for_ = to_show(view(what), flow_definition().secrets);
 }
 
 void Instance::redefine(std::shared_ptr<const flow::Flow> flow, const flow::Processor& definition) {

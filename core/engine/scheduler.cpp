@@ -9,8 +9,8 @@
 
 #include "engine/engine.h"
 #include "engine/executor.h"
+#include "engine/to_show.h"
 #include "flow/cron.h"
-#include "flow/settings.h"
 #include "weir/sql.h"
 
 namespace weir::engine {
@@ -269,7 +269,7 @@ void Engine::run_step(Instance& instance, const Step& step, Lock& lock) {
     if (step.connection == nullptr && step.trigger == abi::Trigger::tick) instance.tick_at = now;
     if (step.connection == nullptr && instance.is_source()) instance.poll_wanted = true;
     return roll_back(instance, step, taken.flight, std::move(session), status,
-                     flow::masked(message.text(), instance.flow_definition().secrets), lock);
+                     to_show(message.text(), instance.flow_definition().secrets), lock);
   }
   if (step.trigger == abi::Trigger::finish) {
     instance.finish_wanted = false;

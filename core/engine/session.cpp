@@ -4,7 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "flow/settings.h"
+#include "engine/to_show.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -461,10 +461,10 @@ void SessionBuilder::event(abi::Text type, abi::Text transit_uri, abi::Text deta
   out_.event = Outcome::Event{std::string(view(type)), harmless(transit_uri), harmless(details)};
 }
 
-/// What goes into attributes and provenance: a far side's answer may repeat the password that it refuses.
+/// What goes into attributes and provenance.
 std::string SessionBuilder::harmless(abi::Text text) const {
-  std::string shown(view(text));
-  return in_.secrets == nullptr ? shown : flow::masked(std::move(shown), *in_.secrets);
+  static const std::vector<std::string> kNone;
+  return to_show(view(text), in_.secrets == nullptr ? kNone : *in_.secrets);
 }
 
 void SessionBuilder::contribute(std::uint32_t input, std::uint64_t group) {

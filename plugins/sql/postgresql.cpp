@@ -25,11 +25,9 @@ std::string quoted(std::string_view name) {
   return result + '"';
 }
 
-/// The server's messages say more than one line only in their details.
+/// So that advice can follow it. What is said on several lines is told on one by Weir.
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::erase(text, '\t');
-  std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
 
@@ -144,7 +142,7 @@ void Postgresql::fail_to_connect(const std::string& message) const {
   const auto said = message.substr(0, message.find("\nLOCATION:"));
   const auto state = state_in(said);
   auto what = trimmed(said);
-  if (!state.empty()) what.erase(what.rfind(":  ") + 3, 7);
+  if (!state.empty()) what.erase(what.rfind(":  ") + 2, 8);
   const auto say = [&](const char* advice) { return address_.display + ": " + what + advice; };
   if (state.starts_with("28")) throw Misconfigured(say(". Check the user in `database`, `password`, and pg_hba.conf"));
   if (state == "3D000") throw Misconfigured(say(". Create it, or name another in `database`"));

@@ -102,6 +102,12 @@ class Checks(unittest.TestCase):
         self.assert_not_reached(processor, "503")
         self.assert_not_reached(f'type: HttpLookup, url: "http://127.0.0.1:{flow_runs.free_port()}/$(seq)"', "onnect")
 
+    def test_what_a_database_does_not_answer_is_said_on_one_line(self):
+        url = f"postgresql://weir@127.0.0.1:{flow_runs.free_port()}/lake"
+        status, said = self.check(f'type: SqlSink, url: "{url}", table: t, columns: {{a: "1"}}')
+        self.assertEqual(status, 2, said)
+        self.assertRegex(said, r"error: 'it' cannot reach .*: Connection refused Is the server running")
+
 
 if __name__ == "__main__":
     BUILD = flow_runs.build_folder()

@@ -117,6 +117,31 @@ TEST_CASE_FIXTURE(EngineTest, "an unavailable far side is tried again for as lon
   CHECK(collected().of("sink") == numbers(50));
 }
 
+TEST_CASE_FIXTURE(EngineTest, "what a far side says on several lines is told on one") {
+  FlowBuilder flow;
+  flow.processor("source", "Count").processor("act", "Do").processor("bad", "Do").processor("seen", "Collect");
+  flow.connect("source", "success", "act").connect("act", "failure", "bad").connect("bad", "success", "seen");
+  scripts()["source"].count = 1;
+  std::atomic<int> tries{0};
+  scripts()["act"].process = [&](FlowFile, Session&) {
+    if (++tries < 2) throw Unavailable("refused\n\tIs it running  there?\r\n");
+    throw Rejected("no column \"x  y\"\nLINE 1:\n        ^\n");
+  };
+  scripts()["bad"].process = [](FlowFile file, Session& session) {
+    auto child = session.create(file);
+    session.append(child, std::string(*file.attribute("error.message")));
+    session.transfer(child, 0);
+  };
+  Run run(folder.path(), flow);
+  run.start();
+  CHECK(run.finish());
+  CHECK(collected().of("seen") == std::vector<std::string>{"no column \"x  y\" LINE 1: ^"});
+  const auto bulletins = run.engine->bulletins();
+  CHECK(std::any_of(bulletins.begin(), bulletins.end(), [](const auto& bulletin) {
+    return bulletin.message == "refused Is it running  there?; trying again (attempt 1)";
+  }));
+}
+
 TEST_CASE_FIXTURE(EngineTest, "one cause is told once, though other sessions succeed between the attempts") {
   constexpr int kRounds = 5;
   FlowBuilder flow;
