@@ -359,6 +359,7 @@ std::optional<SqlText> Parameters::templated(const Node& scalar) const {
       if (!found) return std::nullopt;
       const auto part = resolve(scalar, i, found->inside, true);
       if (part) {
+        if (part->secret && !result.secret) result.secret = i;
         // What comes from outside is text and never becomes SQL.
         for (const char c : part->value) {
           if (c == '(' && result.value.ends_with('$')) result.value.insert(result.value.size() - 1, "$");

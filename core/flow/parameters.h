@@ -42,6 +42,7 @@ struct Text {
 struct SqlText {
   std::string value;
   std::vector<std::pair<std::size_t, std::size_t>> origins;  ///< offset in value → in the scalar; ascending
+  std::optional<std::size_t> secret = {};                    ///< where the first one stands in the scalar
 
   /// The offset in the author's scalar that an offset in `value` came from.
   std::size_t origin(std::size_t offset) const;

@@ -61,6 +61,13 @@ std::string shape(const abi::Property& property, abi::Kind kind) {
   return expectation(property, kind);
 }
 
+/// What is computed for each FlowFile and is to be no part of an address, a path or a header is content, an attribute,
+/// or what a message or a line of the log has in it.
+bool becomes_data(const abi::Property& property, abi::Kind kind) {
+  return kind == abi::Kind::templated && property.encoding == abi::Encoding::none &&
+         (property.flags & abi::kSecret) == 0;
+}
+
 }  // namespace
 
 SettingsNode::SettingsNode(const boost::property_tree::ptree& tree) : tree_(tree) {
@@ -197,6 +204,11 @@ std::string SettingsReader::statement(const abi::Property& property, abi::Kind k
   if (kind != abi::Kind::templated && sql->value.find_first_not_of(" \t\r\n") == std::string::npos) {
     report_.error(node, fmt::format("'{}' is empty", path), expectation(property, kind));
     return {};
+  }
+  if (sql->secret && becomes_data(property, kind)) {
+    report_.warning_inside(node, *sql->secret,
+                           fmt::format("the secret in '{}' becomes part of the data, where nothing masks it", path),
+                           "secrets where a far side asks for them, such as a password or an HTTP header");
   }
   auto value = sql->value;
   uses_.push_back({&node, std::move(*sql), kind, property.encoding, path});

@@ -423,6 +423,20 @@ TEST_CASE("a password that stands in a URL is not shown, and the rest of the URL
     CHECK(shown(harmless) == harmless);
 }
 
+TEST_CASE("a secret that becomes data gets a warning, and one in an address does not") {
+  const auto problems = problems_of(
+      flow_with("TestSink", "    path: out/${secret:KEY}\n    notes: {plain: $(x), key: 'is ${secret:KEY}'}\n"),
+      with_environment({{"KEY", "hunter2"}}));
+  CHECK(contains(problems, ":35: warning: the secret in 'notes.key' becomes part of the data, where nothing masks it"));
+  CHECK_FALSE(contains(problems, "'path'"));
+  CHECK_FALSE(contains(problems, "'notes.plain'"));
+  CHECK_FALSE(contains(problems, "hunter2"));
+  CHECK(contains(problems_of(flow_with("TestSink", "    path: p\n    notes: {key: '${hidden}'}\n",
+                                       "parameters: {hidden: {default: '${secret:KEY}'}}\n"),
+                             with_environment({{"KEY", "hunter2"}})),
+                 "the secret in 'notes.key' becomes part of the data"));
+}
+
 TEST_CASE("a secret is read from a file of its name") {
   const auto folder = std::filesystem::temp_directory_path() / "weir-test-secrets";
   std::filesystem::create_directories(folder);

@@ -127,15 +127,18 @@ class TestUpdate final : public weir::Processor {
 
 struct SinkSettings {
   std::string path;
+  std::map<std::string, std::string> notes;
 };
-const auto sink_spec = weir::Spec<SinkSettings>{"TestSink", "Takes data out."}
-                           .property("path", &SinkSettings::path,
-                                     {.help = "Where to.",
-                                      .example = "out/$(sensor_id).json",
-                                      .required = true,
-                                      .kind = weir::Kind::templated,
-                                      .encoding = weir::Encoding::path_segment})
-                           .exactly_once();
+const auto sink_spec =
+    weir::Spec<SinkSettings>{"TestSink", "Takes data out."}
+        .property("path", &SinkSettings::path,
+                  {.help = "Where to.",
+                   .example = "out/$(sensor_id).json",
+                   .required = true,
+                   .kind = weir::Kind::templated,
+                   .encoding = weir::Encoding::path_segment})
+        .property("notes", &SinkSettings::notes, {.help = "What is written with it.", .kind = weir::Kind::templated})
+        .exactly_once();
 
 class TestSink final : public weir::Processor {
  public:
