@@ -105,9 +105,9 @@ class LaneTap(unittest.TestCase):
         for sample in together.samples + ones[1].samples:
             self.assertEqual(sample["flowfile"], f"share@{sample['lane']}/in/success/raw:{sample['sequence']}")
             self.assertIn('"k"', sample["preview"]["text"])
-        events = flow_runs.wait_for("its lineage", lambda: json.loads(self.worker.get(
+        received = flow_runs.wait_for("its lineage", lambda: json.loads(self.worker.get(
             "/api/v1/provenance/flowfile", flowfile=ones[1].samples[0]["flowfile"]))["events_in"], self.worker.run)
-        self.assertIn("readings/1, offset", events[0]["details"])
+        self.assertIn("readings/1, offset", received[0]["details"])
 
         # Its lanes go, and come back as others.
         second = Worker(self.weir, "second")
@@ -117,15 +117,12 @@ class LaneTap(unittest.TestCase):
         self.wait_for_lanes(self.worker, len(LANES))
         for stream in (together, *ones):
             stream.samples.clear()
-        before = self.worker.metric("weir_in_records_total", "raw")
 
         def seen_again():
             self.produce()
             return together.lanes() == LANES and all(one.samples for one in ones)
         flow_runs.wait_for("lanes that have begun anew", seen_again, self.worker.run)
         self.assertGreater(together.passed(), NUMBERS, "it counts on")
-        self.assertLessEqual(together.passed() - NUMBERS, self.worker.metric("weir_in_records_total", "raw"))
-        self.assertGreater(self.worker.metric("weir_in_records_total", "raw"), before)
 
         command = subprocess.Popen([self.weir.program, "tap", "share/in/success/raw", "--lane", "readings/1", "--limit", "3",
                                     "--url", self.worker.url], stdout=subprocess.PIPE, text=True)
