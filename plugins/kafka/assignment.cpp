@@ -12,6 +12,11 @@ const char* assignment_strategy() {
   return cooperative() ? "cooperative-sticky" : "range";
 }
 
+std::string joins(const std::string& group) {
+  return "joins the group '" + group + "', which shares by " + assignment_strategy() + " (librdkafka " +
+         rd_kafka_version_str() + ")";
+}
+
 std::string take_up(rd_kafka_s* client, const rd_kafka_topic_partition_list_s* list) {
   if (cooperative()) return text_of(rd_kafka_incremental_assign(client, list));
   const auto error = rd_kafka_assign(client, list);

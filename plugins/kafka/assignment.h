@@ -20,6 +20,8 @@ constexpr int kRequest = 5000;  ///< milliseconds for one request to the cluster
 /// costs all partitions (4059): members go on, and so commit, while it lasts.
 bool cooperative();
 const char* assignment_strategy();
+/// What a member says of that when it joins.
+std::string joins(const std::string& group);
 
 /// The answers to what a rebalance asks for. take_up returns what went wrong.
 std::string take_up(rd_kafka_s* client, const rd_kafka_topic_partition_list_s* list);

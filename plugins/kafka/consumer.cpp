@@ -91,6 +91,7 @@ Consumer::Consumer(ConsumerSettings settings, Context context, Positions positio
   if (const auto error = rd_kafka_subscribe(client_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw Misconfigured("cannot subscribe to '" + settings_.subscription.front() + "': " + rd_kafka_err2str(error));
   wait_for_partitions();
+  this->context().log(Level::info, joins(settings_.group));
   thread_ = std::thread([this] { run(); });
 }
 

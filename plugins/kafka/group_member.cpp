@@ -70,6 +70,7 @@ GroupMember::GroupMember(MemberSettings settings, Context context, abi::Lanes& l
   if (const auto error = rd_kafka_subscribe(client_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw Misconfigured("cannot subscribe to '" + settings_.subscription.front() + "': " + rd_kafka_err2str(error));
   this->context().not_ready("the group '" + settings_.group + "' has given it no partitions yet");
+  this->context().log(Level::info, joins(settings_.group));
   thread_ = std::thread([this] { run(); });
 }
 

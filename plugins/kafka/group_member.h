@@ -93,8 +93,8 @@ class GroupMember final : public Trouble {
   abi::Lanes& lanes_;
   Owned<rd_kafka_s> client_;
   Owned<rd_kafka_queue_s> answers_;  ///< to commits
-  bool committing_ = false;          ///< one is under way; of the thread alone, as the next
-  bool all_stand_ = false;           ///< for the end: they had their time
+  bool committing_ = false;          ///< one is under way; of the thread alone, as the next two
+  bool all_stand_ = false;           ///< at the end
   std::chrono::steady_clock::time_point commit_after_;
   Metric owned_metric_;
   Metric commits_metric_;

@@ -176,8 +176,11 @@ class TestClient {
         });
     return group;
   }
-  /// As an operator resets a group that has no members.
+  /// As an operator resets a group that has no members, when they have left it.
   void commit(const std::string& group, const std::string& topic, std::int64_t offset) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!this->group(group).members.empty())
+      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("group " + group + " has members");
     auto* consumer = make(RD_KAFKA_CONSUMER, {{"group.id", group}});
     auto* list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = offset;

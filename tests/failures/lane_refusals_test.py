@@ -25,7 +25,7 @@ flow: {name}
 scale_out: true
 processors:
   in: {{type: KafkaSource, brokers: "{brokers}", topic: {name}-in, group: {name}, emit: chunk, chunk_size: 4KiB,
-       options: {{session.timeout.ms: "1000", heartbeat.interval.ms: "200"}}, to: split}}
+       options: {{session.timeout.ms: "3000", heartbeat.interval.ms: "200"}}, to: split}}
   split: {{type: Filter, where: "n % 7 <> 0", to: {{matched: kept, unmatched: dead}}, drop: failure}}
   kept: {kept}
   dead: {dead}

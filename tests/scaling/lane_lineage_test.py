@@ -25,7 +25,7 @@ scale_out: true
 provenance: {{index: [kafka.offset, kafka.key]}}
 processors:
   in: {{type: KafkaSource, brokers: "{brokers}", topic: readings, group: share,
-       options: {{session.timeout.ms: "1000", heartbeat.interval.ms: "200"}}, to: [good, raw]}}
+       options: {{session.timeout.ms: "3000", heartbeat.interval.ms: "200"}}, to: [good, raw]}}
   good: {{type: Filter, where: "n % 10 <> 0", to: {{matched: count}}, drop: [unmatched, failure]}}
   count: {{type: WindowAggregate, key: k, time: "1700000000 + n", window: 10s,
            aggregates: {{readings: {{function: count}}}}, to: {{success: table}}, drop: [late, failure]}}

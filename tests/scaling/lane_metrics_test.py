@@ -25,7 +25,7 @@ flow: share
 scale_out: true
 processors:
   in: {{type: KafkaSource, brokers: "{brokers}", topic: readings, group: share, emit: chunk, chunk_size: 4KiB,
-       options: {{session.timeout.ms: "1000", heartbeat.interval.ms: "200"}}, to: [good, raw]}}
+       options: {{session.timeout.ms: "3000", heartbeat.interval.ms: "200"}}, to: [good, raw]}}
   good: {{type: Filter, where: "n % 10 <> 0", to: {{matched: mean}}, drop: [unmatched, failure]}}
   mean: {{type: WindowAggregate, key: k, time: "1700000000 + n", window: 10s,
           aggregates: {{readings: {{function: count}}}}, to: {{success: means}}, drop: [late, failure]}}
