@@ -65,6 +65,12 @@ json::object outcome(const Checked& checked) {
   return out;
 }
 
+Response asked_only(const json::object& out) {
+  auto response = json_response(out);
+  response.asked_only = true;
+  return response;
+}
+
 Response refused(int status, const std::string& why, json::object out) {
   out["error"] = utf8(why);
   return json_response(out, status);
@@ -107,7 +113,7 @@ Response preview(FlowTexts& texts, const std::string& flow, const std::string& t
   out["outcome"] = "dry_run";
   out["writable"] = why_not.empty();
   out["why_not"] = utf8(why_not);
-  return json_response(out);
+  return asked_only(out);
 }
 
 }  // namespace
@@ -163,7 +169,7 @@ void add_apply_pages(Router& router, FlowTexts& texts) {
                 check_members(call.body, {"text"});
                 return later([&texts, flow = call.at[0], text = text_of(call.body, "text", kText)] {
                   const auto checked = texts.check(flow, text);
-                  return json_response(outcome(checked));
+                  return asked_only(outcome(checked));
                 });
               });
   router.post(

@@ -44,6 +44,16 @@ std::vector<json::object> lines_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+namespace {
+
+const char* outcome_of(const Audit::Entry& entry) {
+  if (entry.status >= 500) return "failed";
+  if (entry.status >= 300) return "refused";
+  return entry.asked_only ? "asked" : "done";
+}
+
+}  // namespace
+
 json::object harmless(const json::object& body) {
   json::object out;
   for (const auto& [name, value] : body) {
@@ -101,17 +111,9 @@ void Audit::note(const Entry& entry) {
       return;
     }
   }
-  json::object line{{"id", ++id_},
-                    {"time", time_json(now)},
-                    {"who", utf8(entry.who)},
-                    {"role", entry.role},
-                    {"from", entry.from},
-                    {"action", entry.action},
-                    {"on", utf8(entry.on)},
-                    {"outcome", entry.status < 300   ? "done"
-                                : entry.status < 500 ? "refused"
-                                                     : "failed"},
-                    {"status", entry.status}};
+  json::object line{{"id", ++id_},          {"time", time_json(now)},       {"who", utf8(entry.who)},
+                    {"role", entry.role},   {"from", entry.from},           {"action", entry.action},
+                    {"on", utf8(entry.on)}, {"outcome", outcome_of(entry)}, {"status", entry.status}};
   if (!entry.with.empty()) line["with"] = entry.with;
   if (!entry.why.empty()) line["why"] = utf8(std::string_view(entry.why).substr(0, kLongestWhy));
   if (passed_over_ > 0) line["passed_over"] = std::exchange(passed_over_, 0);

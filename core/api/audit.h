@@ -30,6 +30,7 @@ class Audit {
     boost::json::object with = {};  ///< what else was said
     int status = 0;                 ///< of the answer
     std::string why = {};           ///< of a refusal
+    bool asked_only = false;        ///< what it would do: nothing was done
   };
 
   static constexpr std::uint64_t kLargest = 4ULL << 20;

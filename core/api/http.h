@@ -46,6 +46,8 @@ struct Response {
   /// An answer that goes on: called on the server's thread once the header is under way. What it returns is destroyed
   /// on that thread when the connection has ended, after which the outlet is not to be used; null ends it at once.
   std::function<std::shared_ptr<void>(std::shared_ptr<Outlet>)> stream = {};
+  /// To one who asked what a wish would do: nothing was done.
+  bool asked_only = false;
 };
 
 /// Called on the server's thread. What it throws becomes a 500.

@@ -156,10 +156,12 @@ Response drop(engine::Engine& engine, Promises& promises, const std::string& id,
     throw Refused(409,
                   "the consumer delivers exactly once and counts what it has seen of this queue: nothing may be "
                   "taken out of it");
-  return json_response(json::object{{"token", promises.add(promise)},
-                                    {"flowfiles", count},
-                                    {"bytes", bytes},
-                                    {"expires_in_seconds", kTokenLife.count()}});
+  auto response = json_response(json::object{{"token", promises.add(promise)},
+                                             {"flowfiles", count},
+                                             {"bytes", bytes},
+                                             {"expires_in_seconds", kTokenLife.count()}});
+  response.asked_only = true;
+  return response;
 }
 
 Response redrive(engine::Engine& engine, const std::string& id, const json::object& body, const std::string& who) {

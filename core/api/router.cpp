@@ -89,6 +89,7 @@ void describe(Audit::Entry& entry, const Route& route, const std::vector<std::st
 
 void note(Audit& audit, Audit::Entry entry, const Response& response) {
   entry.status = response.status;
+  entry.asked_only = response.asked_only;
   if (response.status >= 300) {
     boost::system::error_code error;
     const auto body = json::parse(response.body, error);

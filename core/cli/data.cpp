@@ -82,9 +82,9 @@ void print_event(const store::ProvenanceEvent& event, const std::string& inputs,
 
 void print_summary(const store::ProvenanceSummary& summary, bool json) {
   if (json) {
-    fmt::print("{}\n", serialize(object{{"found", summary.found},
-                                        {"limited", summary.limited},
-                                        {"removed_by_retention", summary.removed_by_retention}}));
+    fmt::print("{}\n", shown_json(serialize(object{{"found", summary.found},
+                                                   {"limited", summary.limited},
+                                                   {"removed_by_retention", summary.removed_by_retention}})));
     return;
   }
   if (summary.found == 0) fmt::print("nothing found\n");
@@ -97,7 +97,7 @@ void print_found(const store::ProvenanceEvent& event, bool json) {
     auto out = event_json(event);
     out["inputs"] = {event.inputs.first, event.inputs.count};
     out["outputs"] = {event.outputs.first, event.outputs.count};
-    fmt::print("{}\n", serialize(out));
+    fmt::print("{}\n", shown_json(serialize(out)));
   } else {
     print_event(event, range_text(event.inputs), range_text(event.outputs));
   }
@@ -109,7 +109,7 @@ void print_step(const store::LineageStep& step, bool json) {
     out["depth"] = step.depth;
     out["inputs"] = ranges_json(step.inputs);
     out["outputs"] = ranges_json(step.outputs);
-    fmt::print("{}\n", serialize(out));
+    fmt::print("{}\n", shown_json(serialize(out)));
   } else {
     fmt::print("{:>3}  ", step.depth);
     print_event(step.event, ranges_text(step.inputs), ranges_text(step.outputs));
@@ -259,7 +259,9 @@ store::ProvenanceSummary answer(const ProvenanceOptions& options) {
 
 void print_replayed(const store::Place& place, std::uint64_t as, bool json, const char* next) {
   if (json) {
-    fmt::print("{}\n", serialize(object{{"connection", place.connection}, {"sequence", place.sequence}, {"as", as}}));
+    fmt::print(
+        "{}\n",
+        shown_json(serialize(object{{"connection", place.connection}, {"sequence", place.sequence}, {"as", as}})));
   } else {
     fmt::print("{0}:{1} is queued again as {0}:{2}{3}\n", place.connection, place.sequence, as, next);
   }

@@ -71,12 +71,12 @@ int from_files(const DatasetsOptions& options, const std::vector<std::string>& f
       } else if (options.format == "json-schema") {
         fmt::print("{}\n", catalogue::json_schema(dataset, {}));
       } else if (options.json) {
-        fmt::print("{}\n", json::serialize(json::object{{"id", dataset.id()},
-                                                        {"kind", dataset.kind},
-                                                        {"name", dataset.name},
-                                                        {"location", dataset.location},
-                                                        {"description", dataset.description},
-                                                        {"owner", dataset.owner}}));
+        fmt::print("{}\n", shown_json(json::serialize(json::object{{"id", dataset.id()},
+                                                                   {"kind", dataset.kind},
+                                                                   {"name", dataset.name},
+                                                                   {"location", dataset.location},
+                                                                   {"description", dataset.description},
+                                                                   {"owner", dataset.owner}})));
       } else if (options.format.empty()) {
         print(dataset);
       }
@@ -120,7 +120,7 @@ int from_weir(const DatasetsOptions& options) {
       const auto document = client.text(target + "/export?format=" + encoded(options.format));
       fmt::print("{}{}", options.format == "odcs" ? "---\n" : "", document);
     } else if (options.json) {
-      fmt::print("{}\n", json::serialize(client.get(target)));
+      fmt::print("{}\n", shown_json(json::serialize(client.get(target))));
     } else if (options.names.empty()) {
       const auto& age = dataset.at("freshness_seconds");
       fmt::print("{:<36} {:<7} {:>14} {:>10} {:>9}  {}\n", shown(id), shown(text(dataset, "kind")),

@@ -114,7 +114,7 @@ int status(const Options& options) {
   json::array all;
   for (const auto& flow : flows.as_array()) all.push_back(client.get("/flows/" + encoded(text(flow, "name"))));
   if (options.json) {
-    fmt::print("{}\n", json::serialize(json::object{{"status", status}, {"flows", std::move(all)}}));
+    fmt::print("{}\n", shown_json(json::serialize(json::object{{"status", status}, {"flows", std::move(all)}})));
     return 0;
   }
   const bool ready = status.at("ready").as_bool();
@@ -162,7 +162,7 @@ int tap(const Options& options) {
       connection_path(options.name) + "/tap?preview=4096&rate=" + std::to_string(options.rate) + lane_query(options),
       [&](std::string_view event, std::string_view data) {
         if (event != "flowfile") return event != "end";
-        fmt::print("{}\n", data);
+        fmt::print("{}\n", shown_json(data));
         std::fflush(stdout);
         return left == 0 || --left != 0;
       });
@@ -195,7 +195,7 @@ int queue(const Options& options) {
   const auto listing =
       client.get(path + "/flowfiles?preview=100&limit=" + std::to_string(options.limit) + lane_query(options));
   if (options.json) {
-    for (const auto& file : listing.at("flowfiles").as_array()) fmt::print("{}\n", json::serialize(file));
+    for (const auto& file : listing.at("flowfiles").as_array()) fmt::print("{}\n", shown_json(json::serialize(file)));
     return 0;
   }
   fmt::print("{} queued, {} held, {} tried again\n", number(listing, "queued"), number(listing, "held"),
@@ -211,7 +211,7 @@ int dead_letters(const Options& options) {
                                   std::to_string(options.limit) + lane_query(options));
   for (const auto& file : letters.at("flowfiles").as_array()) {
     if (options.json) {
-      fmt::print("{}\n", json::serialize(file));
+      fmt::print("{}\n", shown_json(json::serialize(file)));
     } else {
       fmt::print("{}  {}: {}\n", text(file, "flowfile"), text(file.at("error"), "processor"),
                  text(file.at("error"), "message"));
@@ -261,7 +261,7 @@ int state(const Options& options) {
   const auto listing = client.get(path + "?limit=" + std::to_string(options.limit) + lane_query(options));
   for (const auto& entry : listing.at("entries").as_array()) {
     if (options.json) {
-      fmt::print("{}\n", json::serialize(entry));
+      fmt::print("{}\n", shown_json(json::serialize(entry)));
     } else {
       fmt::print("{:<32} {}\n", bytes_text(entry.at("key")), bytes_text(entry.at("value")));
     }
@@ -283,7 +283,7 @@ int lanes(const Options& options) {
     fmt::print("{:<32} {:<30} {:>14} {:>14}\n", "lane", "since", "offset", "needed from");
   for (const auto& lane : all) {
     if (options.json) {
-      fmt::print("{}\n", json::serialize(lane));
+      fmt::print("{}\n", shown_json(json::serialize(lane)));
     } else {
       fmt::print("{:<32} {:<30} {:>14} {:>14}  {}\n", text(lane, "lane"), text(lane, "since"), offset(lane, "offset"),
                  offset(lane, "needed_from"), text(lane, "problem"));
@@ -302,7 +302,7 @@ int audit(const Options& options) {
   const auto log = client.get(target);
   for (const auto& entry : log.at("entries").as_array()) {
     if (options.json) {
-      fmt::print("{}\n", json::serialize(entry));
+      fmt::print("{}\n", shown_json(json::serialize(entry)));
       continue;
     }
     const auto who = text(entry, "who");

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/lane_view.h"
 #include "flow/scale_out.h"
+#include "flow/settings.h"
 #include "weir/spec.h"
 
 namespace weir::engine {
@@ -20,7 +21,9 @@ Lane::Lane(const flow::LaneName& name, const flow::Flow& flow, std::function<voi
       id_(name.id()),
       first_group_(first_group),
       sinks_before_(flow.processors.size()),
-      lost_(std::move(lost)) {
+      lost_([lost = std::move(lost), secrets = flow.secrets](const std::string& why) {
+        lost(flow::masked(why, secrets));  // a far side may have said them
+      }) {
   for (std::uint32_t i = 0; i < flow.processors.size(); ++i) {
     processors_.push_back(flow.processors[i].name);
     if (flow.processors[i].exactly_once) sinks_.insert(flow.processors[i].name);

@@ -70,6 +70,20 @@ class OperatorTest(WeirTest):
         self.assertEqual(len(lines), 3)
         self.assertIn("n", json.loads(json.loads(lines[0])["preview"]["text"]))
 
+    def test_what_comes_from_data_says_nothing_to_the_terminal(self):
+        self.stop()
+        (self.folder / "op.yaml").write_text(FLOW.replace("'{\"n\": $(seq)}'", '"\\u009b2J\\x7f\\u0085{\\"n\\": $(seq)}"'))
+        self.start()
+        self.ask("stop", "op/pick")
+        queue = "op/make/success/pick"
+        eventually(lambda: len(self.ask("queue", queue, "--json").splitlines()) >= 2)
+        lines = [self.ask("tap", queue, "--limit", "1"), self.ask("queue", queue, "--json", "--limit", "1")]
+        for said in lines + [self.ask("queue", queue)]:
+            self.assertFalse(set(said) & set("\u009b\x7f\u0085"), said)
+            self.assertIn("2J", said)
+        for line in lines:  # and nothing is lost of it
+            self.assertTrue(json.loads(line)["preview"]["text"].startswith("\u009b2J\x7f\u0085{"))
+
     def test_what_does_not_exist_is_named(self):
         self.assertIn("did you mean", self.ask("stop", "op/kepe", status=1))
         self.assertIn("expected a connection", self.ask("queue", "op/keep", status=2))
@@ -186,6 +200,8 @@ class OperatorTest(WeirTest):
         self.ask("run-once", "op/keep", token=operator)
         self.ask("stop", "op/none", token=operator, status=1)
         self.ask("stop", "op/make", token=viewer, status=1)
+        self.ask("queue", "op/pick/matched/keep", "--drop", answer="no\n", token=operator, status=1)
+        self.ask("apply", "op.yaml", "--dry-run", token=operator)
         self.assertEqual(self.request("/api/v1/flows/op/stop", b"{}")[0], 401)
         self.assertEqual(self.request("/api/v1/flows/op/stop", b"{}", operator, Content_Type="text/plain")[0], 415)
         self.assertEqual(self.request("/api/v1/nowhere", b"{}", operator)[0], 404)
@@ -197,6 +213,8 @@ class OperatorTest(WeirTest):
         for expected in (("oscar", "operator", "stop", "op/keep", "done", 202),
                          ("oscar", "operator", "run-once", "op/keep", "done", 202),
                          ("oscar", "operator", "stop", "op/none", "refused", 404),
+                         ("oscar", "operator", "drop", "op/pick/matched/keep", "asked", 200),
+                         ("oscar", "operator", "apply", "op", "asked", 200),
                          ("viv", "viewer", "stop", "op/make", "refused", 403),
                          ("", "", "stop", "op", "refused", 401),
                          ("oscar", "operator", "stop", "op", "refused", 415),

@@ -186,6 +186,15 @@ TEST_CASE("a lane that is given up is not lost any more, and says so to who wait
   CHECK(one.losses.empty());
 }
 
+TEST_CASE("why a lane is lost says no secret, whatever the far side did") {
+  auto flow = shared_flow().build().front();
+  flow.secrets = {"hunter2"};
+  std::string told;
+  engine::Lane lane{{"share", "readings", 3}, flow, [&](const std::string& why) { told = why; }};
+  lane.lost(to_text("403: no user has the key hunter2"));
+  CHECK(told == "403: no user has the key ***");
+}
+
 TEST_CASE("what a sink refuses again comes to the sink for it, though that has claimed the round") {
   OneLane one;
   one.lane.go_on(40);

@@ -179,7 +179,7 @@ export interface AuditEntry {
   action: string;
   on: string;
   with?: Record<string, number | boolean>;
-  outcome: 'done' | 'refused' | 'failed';
+  outcome: 'done' | 'asked' | 'refused' | 'failed';
   status: number;
   why?: string;
   /** Lines of strangers before this one that were not kept. */
