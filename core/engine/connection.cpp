@@ -167,13 +167,17 @@ void Connection::complete(Taken& taken) {
 
 namespace {
 
-/// Puts items of several batches into one. It points into each arena once: what is gathered may have been gathered
-/// before, from many, and would double with each time.
+/// Puts items of several batches into one, with each arena once of those that have many: what is gathered may have been
+/// gathered before, and would double with each time.
 class Gathering {
  public:
   void add(const store::Batch& from, std::uint32_t offset, std::uint32_t count) {
     const auto begin = from.items.begin() + offset;
     batch_->items.insert(batch_->items.end(), begin, begin + count);
+    if (from.arenas.size() == 1) {  // most have one, and add no more than there are items
+      if (batch_->arenas.empty() || batch_->arenas.back() != from.arenas[0]) batch_->arenas.push_back(from.arenas[0]);
+      return;
+    }
     if (!batches_.insert(&from).second) return;
     for (const auto& arena : from.arenas) {
       if (arenas_.insert(arena.get()).second) batch_->arenas.push_back(arena);
