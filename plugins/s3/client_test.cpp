@@ -3,6 +3,9 @@
 #include "client.h"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "store_test.h"
 #include "weir/errors.h"
@@ -28,7 +31,32 @@ bool has(const std::string& text, std::string_view part) {
   return found;
 }
 
+/// After how many milliseconds in which nothing is acknowledged the connection to this port fails; nothing: there is
+/// none.
+std::optional<int> silence_of_connection_to(std::uint16_t port) {
+  for (int file = 0; file < 1024; ++file) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(file, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET ||
+        ntohs(peer.sin_port) != port)
+      continue;
+    int silence = 0;
+    size = sizeof silence;
+    ::getsockopt(file, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, &size);
+    return silence;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+TEST_CASE("a connection to a store that is cut off fails after 20 s, and not when the system has given up") {
+  if (!weir::testing::Versitygw::available()) return;
+  const TestStore store;
+  auto client = store.client();
+  client.check();
+  CHECK(silence_of_connection_to(store.server_port()) == 20'000);
+}
 
 TEST_CASE("an object is written, looked at, read in pieces, listed and removed") {
   if (!weir::testing::Versitygw::available()) return;

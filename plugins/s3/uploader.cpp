@@ -14,6 +14,7 @@ namespace weir::s3 {
 
 namespace {
 
+constexpr int kTellEvery = 50;        ///< attempts: some minutes
 constexpr int kLongestPause = 5'000;  ///< milliseconds: so long objects may wait though the store is back
 constexpr std::uint64_t kProbeSize = 1 * MiB;
 constexpr std::uint64_t kMostParts = 10'000;
@@ -109,7 +110,7 @@ void Uploader::failed(const std::string& message, int attempt) {
     trouble_ = message;
   }
   context_.not_ready(message);
-  if (attempt % 10 == 0) context_.bulletin(Level::warning, message + "; trying again for as long as it takes");
+  if (attempt % kTellEvery == 0) context_.bulletin(Level::warning, message + "; trying again for as long as it takes");
 }
 
 void Uploader::work() {
