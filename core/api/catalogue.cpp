@@ -10,6 +10,7 @@
 #include "api/quality_pages.h"
 #include "api/snapshot.h"
 #include "catalogue/openlineage.h"
+#include "engine/lane_view.h"
 #include "engine/log.h"
 
 namespace weir::api {
@@ -131,6 +132,18 @@ void Catalogue::loop() {
   }
 }
 
+/// As their authors wrote them: of one that scales out, the engine itself has only what its lanes read from.
+std::vector<std::shared_ptr<const flow::Flow>> Catalogue::flows() const {
+  auto all = engine_.flows();
+  const auto lanes = engine_.lanes();
+  for (auto& flow : all) {
+    const auto whole = std::ranges::find_if(
+        lanes.processors, [&](const auto& processor) { return flow->is_member && processor.flow->name == flow->name; });
+    if (whole != lanes.processors.end()) flow = whole->flow;
+  }
+  return all;
+}
+
 std::vector<std::string> Catalogue::flow_names() const {
   std::vector<std::string> names;
   for (const auto& flow : engine_.flows()) names.push_back(flow->name);
@@ -139,7 +152,7 @@ std::vector<std::string> Catalogue::flow_names() const {
 
 std::vector<Dataset> Catalogue::datasets() const {
   std::vector<Dataset> all;
-  for (const auto& flow : engine_.flows()) {
+  for (const auto& flow : flows()) {
     for (auto& dataset : catalogue::datasets_of(*flow)) all.push_back(std::move(dataset));
   }
   return all;
@@ -179,21 +192,28 @@ void Catalogue::count() {
     std::int64_t when;
     const char* status;
   };
+  const auto lanes = engine_.lanes();
   std::map<std::string, Seen> seen;
   const std::lock_guard lock(mutex_);
+  const auto see = [&](const std::string& id, const engine::Statistics& s, std::size_t held,
+                       engine::Instance::Status status) {
+    if (!datasets_.contains(id)) return;
+    Seen one{s.in.records, s.in.bytes, s.latency_count, held, s.last_success, name_of(status)};
+    for (const auto& way : s.out) {  // what is refused was not written
+      one.rows -= std::min(one.rows, way.records);
+      one.bytes -= std::min(one.bytes, way.bytes);
+    }
+    seen.emplace(id, one);
+  };
   engine_.inspect([&](const auto& instances, const auto&, const auto&) {
     for (const auto& instance : instances) {
-      if (instance->is_source() || !datasets_.contains(instance->full_name())) continue;
-      const auto& s = instance->statistics;
-      Seen one{s.in.records,          s.in.bytes,     s.latency_count,
-               instance->held.size(), s.last_success, name_of(instance->status)};
-      for (const auto& way : s.out) {  // what is refused was not written
-        one.rows -= std::min(one.rows, way.records);
-        one.bytes -= std::min(one.bytes, way.bytes);
-      }
-      seen.emplace(instance->full_name(), one);
+      if (!instance->is_source())
+        see(instance->full_name(), instance->statistics, instance->held.size(), instance->status);
     }
   });
+  for (const auto& each : lanes.processors) {
+    if (!each.source) see(each.flow->name + '/' + each.definition->name, each.statistics, each.held, each.status);
+  }
   for (const auto& [id, one] : seen) {
     auto& known = known_[id];
     if (one.rows < known.now_rows || one.ended < known.now_ended) {  // it was made anew, and counts from 0
@@ -388,7 +408,7 @@ json::object Catalogue::full(const Dataset& d) const {
 
 std::optional<json::object> Catalogue::lineage(const std::string& flow, const std::string& type, const std::string& why,
                                                const std::string& name_space, const std::string& version) const {
-  for (const auto& each : engine_.flows()) {
+  for (const auto& each : flows()) {
     if (each->name != flow) continue;
     catalogue::LineageRun run;
     run.type = type;

@@ -75,6 +75,7 @@ class Catalogue {
     std::vector<Caught> caught;
   };
 
+  std::vector<std::shared_ptr<const flow::Flow>> flows() const;
   void load();
   void loop();
   void count();

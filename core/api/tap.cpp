@@ -96,16 +96,20 @@ Taps::Places& Taps::watch(const std::string& connection) {
   auto& places = watches_[connection];
   for (const auto& [engine, lane] : all_asked(engine_, flow_of(connection), Query(""))) {
     auto& place = places[lane];
-    if (place.watch && (lane.empty() || place.lane.lock() == engine)) continue;
     place.lane = engine;
     if (!place.watch) place.watch = std::make_shared<Watch>();
-    engine->set_tap(connection, [watch = place.watch](std::uint64_t first, const store::BatchRef& batch,
-                                                      std::uint32_t offset, std::uint32_t count) {
+    const auto see = [watch = place.watch](std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset,
+                                           std::uint32_t count) {
       const std::lock_guard held(watch->mutex);
       watch->passed += count;
       for (std::uint32_t i = 0; i < count && watch->samples.size() < kSamples; ++i)
         watch->samples.push_back({first + i, batch, offset + i});
-    });
+    };
+    try {
+      engine->set_tap(connection, see);  // again and again: a lane that began anew has none, nor what was applied anew
+    } catch (const std::invalid_argument&) {
+      continue;  // the connection is gone from its flow; it may come back
+    }
   }
   return places;
 }

@@ -82,6 +82,7 @@ class Taps {
   /// Throws std::invalid_argument: there is no such connection.
   void expect(const std::string& connection) const;
   // With the lock.
+  /// Taps the connection wherever it is now.
   Places& watch(const std::string& connection);
   void send(Client& client, const std::map<std::string, Seen>& seen);
   void add(std::shared_ptr<Client> client);

@@ -380,6 +380,10 @@ void GroupMember::hear_commit(milliseconds patience) {
   const Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers_.get(), static_cast<int>(patience.count())));
   if (!answer) return;
   committing_ = false;
+  if (rd_kafka_event_error(answer.get()) == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
+    return say(Level::error,
+               "the group is not told what is done: what goes with an offset, of each window the event time, has more "
+               "bytes than the brokers' offset.metadata.max.bytes. Raise that, or divide the flow");
   if (rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
     return context().log(
         Level::info, std::string("committing offsets: ") + rd_kafka_event_error_string(answer.get()) + "; tried again");

@@ -63,9 +63,9 @@ class Worker:
 
 
 class LaneMetrics(unittest.TestCase):
-    def setUp(self):
+    def begin(self, more=""):
         servers = flow_runs.start_servers(
-            BUILD, f"kafka,num.partitions={PARTITIONS},group.min.session.timeout.ms=1000,group.initial.rebalance.delay.ms=0")
+            BUILD, f"kafka,num.partitions={PARTITIONS},group.min.session.timeout.ms=1000,group.initial.rebalance.delay.ms=0{more}")
         if not servers:
             self.skipTest("the server cannot be had")
         self.addCleanup(servers.stop)
@@ -81,7 +81,13 @@ class LaneMetrics(unittest.TestCase):
         self.weir.run(str(flow), flow.stem, {})
         self.count += NUMBERS
 
+    def test_brokers_that_keep_too_little_with_an_offset_are_an_error(self):
+        self.begin(",offset.metadata.max.bytes=5")
+        worker = Worker(self.weir, "first")
+        flow_runs.wait_for("that it is told", lambda: "offset.metadata.max.bytes. Raise that" in worker.run.output(), worker.run)
+
     def test_all_lanes_are_seen_as_one_flow_and_no_count_goes_back(self):
+        self.begin()
         first = Worker(self.weir, "first")
         flow_runs.wait_for("all", lambda: first.through("raw") == self.count and first.through("mean") == 0.9 * self.count, first.run)
         self.assertEqual(first.lanes(), PARTITIONS)
@@ -109,6 +115,8 @@ class LaneMetrics(unittest.TestCase):
         raw = json.loads(first.get("/api/v1/flows/share/processors/raw"))
         self.assertEqual((raw["in"]["records"], raw["errors"], raw["metrics"]["kafka_messages"]), (self.count, 0, self.count))
 
+        self.check_datasets(first)
+
         second = Worker(self.weir, "second")
         flow_runs.wait_for("that they share", lambda: second.lanes() > 0 and first.lanes() + second.lanes() == PARTITIONS, second.run)
         self.assertEqual(first.through("raw"), self.count, "lanes that have gone counted too")
@@ -120,6 +128,19 @@ class LaneMetrics(unittest.TestCase):
         self.assertGreater(second.through("raw"), 0)
         for worker in (first, second):
             self.assertEqual(worker.run.stop(), 0, worker.run.output()[-3000:])
+
+    def check_datasets(self, worker):
+        """The catalogue has what the lanes write, and sees what it is like."""
+        datasets = lambda: json.loads(worker.get("/api/v1/datasets"))["datasets"]
+        flow_runs.wait_for("what was written", lambda: {(each["id"], each["rows"]) for each in datasets()}
+                           >= {("share/raw", self.count)}, worker.run)
+        self.assertEqual({each["id"] for each in datasets()}, {"share/means", "share/raw"})
+        raw = lambda: json.loads(worker.get("/api/v1/datasets/share/raw"))
+        self.assertEqual([origin["processor"] for origin in raw()["origins"]], ["in"])
+        self.produce()
+        flow_runs.wait_for("what its records are like", lambda: {field["name"] for field in raw()["fields"]} == {"n", "k"},
+                           worker.run)
+        flow_runs.wait_for("the rest", lambda: worker.through("raw") == self.count, worker.run)
 
 
 if __name__ == "__main__":
