@@ -108,8 +108,8 @@ std::vector<sql::DatabaseTableOptions> database_tables(const abi::Spec& spec,
     one.snapshot.max_bytes = table.max_bytes;
     one.refresh = table.refresh;
     one.max_age = table.max_age;
-    one.read = [reader, table = table, name = name](bool columns_only, abi::TableRows& rows) {
-      read(*reader, table, name, columns_only, rows);
+    one.read = [reader, of = table, as = name](bool columns_only, abi::TableRows& rows) {
+      read(*reader, of, as, columns_only, rows);
     };
     options.push_back(std::move(one));
   }

@@ -10,6 +10,7 @@ namespace weir::sql {
 class PreparedQuery::Current : public RowSource {
  public:
   explicit Current(PreparedQuery& query) : q_(query) {}
+  virtual ~Current() = default;
   bool rewind() override { return true; }
   bool next() override { return true; }
   const Value& field(std::uint32_t slot) const override { return q_.values_[slot]; }

@@ -74,7 +74,6 @@ class FileSource final : public Source {
   bool scheduled_ = false;  ///< the author says when to look
   bool passed_ = false;     ///< what the last look found has been read
   bool waiting_for_age_ = false;
-  bool searched_ = false;
   std::set<std::string> warned_;
 
   std::map<std::uint64_t, std::string> awaiting_;  ///< token to the file that its epoch covers

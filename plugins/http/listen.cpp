@@ -149,8 +149,8 @@ void HttpListen::emit(Session& session, const Arrival& arrival) const {
   session.set(file, "http.remote", arrival.remote);
   for (const auto& [name, value] : arrival.headers) {
     if (name == "content-type") session.set(file, "mime.type", as_text(value.substr(0, value.find(';'))));
-    const bool wanted = std::ranges::any_of(settings_.headers, [&name = name](const auto& wish) {
-      return wish == "*" ? !is_credential(name) : lower(wish) == name;
+    const bool wanted = std::ranges::any_of(settings_.headers, [&header = name](const auto& wish) {
+      return wish == "*" ? !is_credential(header) : lower(wish) == header;
     });
     if (wanted) session.set(file, "http.header." + name, as_text(value));
   }

@@ -1,16 +1,9 @@
 // libFuzzer: any bytes as content, through every kind of statement. Nothing may crash, every record's bytes lie in the
 // content, and what is written for a good record can be read again.
-#include <cstdlib>
-
+#include "tests/fuzz/require.h"
 #include "tests/sql/run_sql.h"
 
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
+using weir::testing::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view content(reinterpret_cast<const char*>(data), size);
