@@ -125,7 +125,7 @@ class LogTest(unittest.TestCase):
         lines = [json.loads(line) for line in self.said("json").decode("utf-8", "strict").splitlines()]
         told = [line for line in lines if line.get("processor") == "in"]
         self.assertEqual({(line["flow"], line["level"]) for line in told}, {("talks", "warning")})
-        self.assertIn('31m\x1b[2J\r{"level":1}', told[0]["message"])
+        self.assertIn('31m\x1b[2J {"level":1}', told[0]["message"])  # what a processor tells is one line
         self.assertTrue(all(isinstance(line["epoch"], int) for line in told))
 
     def test_what_is_told_gives_no_orders_to_a_terminal(self):
