@@ -94,9 +94,11 @@ void Taps::glimpse(const std::string& connection, std::size_t most, std::chrono:
 
 Taps::Places& Taps::watch(const std::string& connection) {
   auto& places = watches_[connection];
+  if (const auto plain = places.find(""); plain != places.end() && plain->second.flows == flows_) return places;
   for (const auto& [engine, lane] : all_asked(engine_, flow_of(connection), Query(""))) {
     auto& place = places[lane];
     place.lane = engine;
+    place.flows = flows_;
     if (!place.watch) place.watch = std::make_shared<Watch>();
     const auto see = [watch = place.watch](std::uint64_t first, const store::BatchRef& batch, std::uint32_t offset,
                                            std::uint32_t count) {
@@ -106,7 +108,7 @@ Taps::Places& Taps::watch(const std::string& connection) {
         watch->samples.push_back({first + i, batch, offset + i});
     };
     try {
-      engine->set_tap(connection, see);  // again and again: a lane that began anew has none, nor what was applied anew
+      engine->set_tap(connection, see);  // anew where a lane is, or flows are, since the last round
     } catch (const std::invalid_argument&) {
       continue;  // the connection is gone from its flow; it may come back
     }
@@ -143,6 +145,7 @@ void Taps::forget(const std::shared_ptr<Client>& client) {
 
 void Taps::round() {
   std::map<std::string, std::map<std::string, Seen>> seen;  // by connection and lane
+  flows_ = engine_.flows();
   for (const auto& [connection, _] : watches_) {
     for (const auto& [lane, place] : watch(connection)) {
       const std::lock_guard held(place.watch->mutex);

@@ -54,6 +54,7 @@ class Taps {
   /// A connection in one engine, which is that of all flows, or a lane's. A lane that begins anew has another.
   struct Place {
     std::weak_ptr<engine::Engine> lane;
+    engine::Flows flows;  ///< that ran when it was tapped last
     std::shared_ptr<Watch> watch;
   };
   /// By lane, as Asked names it.
@@ -96,6 +97,7 @@ class Taps {
   std::condition_variable changed_;
   std::map<std::string, Places> watches_;  ///< by connection
   std::vector<std::shared_ptr<Client>> clients_;
+  engine::Flows flows_;  ///< as of the last round
   bool over_ = false;
   std::thread thread_;  ///< from the first tap on
 };

@@ -164,8 +164,6 @@ TEST_CASE_FIXTURE(Traced, "nothing looks at a connection once the last tap has g
     EventStream one(served->port, "/api/v1/connections/test/source/success/split/tap");
     EventStream two(served->port, "/api/v1/connections/test/source/success/split/tap");
     CHECK(eventually(tapped));
-    run->engine->set_tap("test/source/success/split", {});  // as of a connection that left its flow and is back
-    CHECK(eventually(tapped));
   }
   CHECK(eventually([&] { return !tapped(); }));
   CHECK(served->status_of("/connections/test/source/success/nobody/tap") == 404);
