@@ -358,7 +358,11 @@ Client::Put Client::end_upload(const std::string& key, const std::string& upload
   }
   if (only_new && response.status == 412) return Put::exists;
   if (only_new && response.status == 501) return Put::condition_unknown;
-  if (refused(response).code == "NoSuchUpload") throw UploadGone("POST " + uri(key) + ": the multipart upload is gone");
+  const auto what = refused(response);
+  if (what.code == "NoSuchUpload") throw UploadGone("POST " + uri(key) + ": the multipart upload is gone");
+  if (what.code == "InvalidPart")
+    throw PartsGone("POST " + uri(key) + ": the store no longer has all parts of the multipart upload, which it has " +
+                    "acknowledged: InvalidPart (" + what.message + ")");
   fail(request, response);
 }
 

@@ -86,6 +86,12 @@ struct UploadGone : Unavailable {
   using Unavailable::Unavailable;
 };
 
+/// The store does not have parts of an upload that it has acknowledged. MinIO, when it is killed while it ends an
+/// upload, has neither its parts then nor the object.
+struct PartsGone : Unavailable {
+  using Unavailable::Unavailable;
+};
+
 /// What is written with an object.
 struct ObjectOptions {
   Pairs headers;  ///< content type, storage class, encryption, ACL, metadata
@@ -127,6 +133,7 @@ class Client {
   };
   Part put_part(const std::string& key, const std::string& upload, unsigned number, const Body& body,
                 const ObjectOptions& options);
+  /// Throws PartsGone, too.
   Put end_upload(const std::string& key, const std::string& upload, const std::vector<Part>& parts,
                  const ObjectOptions& options, bool only_new);
   /// Also where there is no such upload any more.

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -35,6 +36,7 @@ class World {
     options_ = "roll_count: " + std::to_string(3 + chance(15)) + "\nuploads: " + std::to_string(1 + chance(3)) +
                "\nmax_open: " + std::to_string(1 + chance(4)) + '\n';
     percent_ = chance(4) == 0 ? 0 : chance(12);
+    loses_ = chance(4) == 0;
   }
 
   /// What is in the objects at the end.
@@ -42,7 +44,9 @@ class World {
     take_over();
     while (at_ < kRecords) {
       const auto what = chance(10);
-      if (what == 0) {
+      if (what <= 1 && loses_) {
+        store_.lose_uploads(1 + chance(3));
+      } else if (what == 0) {
         kill();
       } else if (what == 1) {
         wake_up_late();
@@ -69,14 +73,16 @@ class World {
   /// As the engine does: what the far side may overcome is tried again. A lane that is lost begins anew.
   template <class Call>
   void attempt(Call&& call) {
+    std::string why;
     for (int tries = 0; tries < kTries; ++tries) {
       try {
         return call();
-      } catch (const weir::Unavailable&) {
+      } catch (const weir::Unavailable& error) {
         if (!owner_->lane.lost_because.empty()) return take_over();
+        why = error.what();
       }
     }
-    throw std::runtime_error("the lane does not go on");
+    throw std::runtime_error("the lane does not go on: " + why);
   }
 
   void work(Owner& owner, std::int64_t& at, std::int64_t end) {
@@ -154,13 +160,87 @@ class World {
   MemoryStore store_;
   std::string options_;
   int percent_ = 0;
+  bool loses_ = false;  ///< the store loses what it has acknowledged; then no owner may die
   Position group_;
   std::int64_t at_ = 0;
   std::unique_ptr<MemoryStore::Door> door_;
   std::unique_ptr<Owner> owner_;
 };
 
+/// As the engine does: what the far side may overcome is tried again. Returns what was said meanwhile.
+template <class Call>
+std::string until_done(Call&& call) {
+  std::string said;
+  for (int tries = 0; tries < kTries; ++tries) {
+    try {
+      call();
+      return said;
+    } catch (const weir::Unavailable& error) {
+      said += error.what();
+    }
+  }
+  throw std::runtime_error("it does not go on: " + said);
+}
+
+bool says(const std::string& text, const std::string& what) {
+  return text.find(what) != std::string::npos;
+}
+
 }  // namespace
+
+TEST_CASE("what the store loses while it ends uploads is sent again by the owner that has it") {
+  MemoryStore store(1);
+  const MemoryStore::Door door(store, 0);
+  Owner owner(door.properties() + "uploads: 1\nroll_count: 4\n", {});
+  store.lose_uploads(2);
+  owner.begin_round(0, 12, 3);
+  const auto said = until_done([&] { owner.end_round(); });
+  CHECK(says(said, "no longer has all parts"));
+  CHECK(says(said, "neither is its upload: somebody has removed the object already, or the store has lost it"));
+  CHECK(says(said, "the object is sent again"));
+  CHECK(numbers_in(store.objects()) == up_to(12));
+  CHECK(store.uploads() == 0);
+}
+
+TEST_CASE("what the store has lost of an owner that is gone keeps the lane until its upload is aborted") {
+  MemoryStore store(1);
+  {
+    const MemoryStore::Door door(store, 0);
+    Owner owner(door.properties() + "uploads: 1\nroll_count: 4\n", {});
+    owner.begin_round(0, 12, 3);
+    store.lose_uploads(1);
+    CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("the object is sent again"), weir::Unavailable);
+  }
+  const MemoryStore::Door door(store, 0);
+  std::optional<Owner> owner;
+  const auto take_over = [&] { owner.emplace(door.properties() + "roll_count: 4\n", Position{}); };
+  for (int tries = 0; tries < 2; ++tries)
+    CHECK_THROWS_WITH_AS(take_over(),
+                         doctest::Contains("aws s3api abort-multipart-upload --bucket lake --key 'raw/p0/"),
+                         weir::Unavailable);
+  store.abort_uploads_without_parts();
+  take_over();
+  CHECK(says(owner->runner().bulletins().at(0).message, "the object is lost"));
+  CHECK(numbers_in(store.objects()) == "1-2 4-5 7-8 10-11");
+  CHECK(owner->lane.claimed_at == 12);
+}
+
+TEST_CASE("an object in parts that the store loses is sent again outside lanes, too") {
+  MemoryStore store(1);
+  const MemoryStore::Door door(store, 0);
+  weir::testkit::Runner runner(
+      weir::testkit::find_type(weir_plugin_abi_1(), "S3Sink"),
+      "key: large\nmode: object_each\npart_size: 5MiB\nmultipart_from: 5MiB\n" + door.properties(),
+      {.exactly_once = true});
+  const std::string large(6'000'000, 'x');
+  store.lose_uploads(2);
+  runner.push(large);
+  runner.run();
+  runner.durable();
+  CHECK(runner.run_until([&] { return store.objects().contains("large"); }));
+  CHECK(store.objects().at("large") == large);
+  CHECK(store.uploads() == 0);
+}
 
 TEST_CASE("each record is in one object, whatever goes wrong, in whatever order") {
   const auto first = number_in("WEIR_CHANCE_SEED", 1);

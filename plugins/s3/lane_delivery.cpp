@@ -65,7 +65,7 @@ std::int64_t LaneDelivery::claim() {
   const auto& state = progress_->state();
   label_ = state.label;
   next_number_ = state.number;
-  for (const auto& object : state.objects) staged_.push_back({object, {}, true, false});
+  for (const auto& object : state.objects) staged_.push_back({object, {}, true, false, {}});
   next_ = state.next;
   may_count_ = counts_ = true;
   static_cast<void>(finish());  // it has nothing to store
@@ -74,7 +74,7 @@ std::int64_t LaneDelivery::claim() {
 
 void LaneDelivery::begin(std::vector<LaneObject> objects, std::int64_t next, std::uint64_t next_number) {
   for (auto& object : objects)
-    staged_.push_back({{object.number, std::move(object.key), {}, {}}, std::move(object.file), false, false});
+    staged_.push_back({{object.number, std::move(object.key), {}, {}}, std::move(object.file), false, false, {}});
   next_ = std::max(next, next_);
   next_number_ = next_number;
   may_count_ = counts_ = false;
@@ -86,7 +86,9 @@ bool LaneDelivery::finish() {
     may_count_ = true;
     if (progress_) {
       std::vector<StagedObject> objects;
-      for (const auto& staged : staged_) objects.push_back(staged.object);
+      for (const auto& staged : staged_) {
+        if (!staged.ended) objects.push_back(staged.object);
+      }
       if (!progress_->store(next_, next_number_, objects)) return false;
     }
     counts_ = true;
@@ -144,33 +146,72 @@ void LaneDelivery::stage(Client& client, Staged& staged) {
   bytes_.add(static_cast<double>(size));
 }
 
-/// An upload can be ended once: that it is gone says that somebody has.
+/// What is still here is sent again, in an upload of its own, which has to be listed before it counts.
+void LaneDelivery::send_again(Staged& staged, const std::string& why) {
+  staged.lost_uploads.push_back(std::exchange(staged.object.upload, {}));
+  staged.object.parts.clear();
+  staged.whole = counts_ = false;
+  throw Unavailable(why + "; the object is sent again");
+}
+
+LaneDelivery::Found LaneDelivery::look(Client& client, const StagedObject& object) const {
+  const auto head = client.head(object.key);
+  if (!head) return Found::nothing;
+  if (head->hidden) return Found::hidden;
+  return head->meta(kOwner) == owner_of(object) ? Found::ours : Found::others;
+}
+
+/// An upload can be ended once: that it is gone says that somebody has, or that the store has lost it.
+void LaneDelivery::upload_gone(Client& client, Staged& staged) {
+  const auto found = look(client, staged.object);
+  if (found != Found::nothing && (found != Found::others || options_.exact_keys)) return;
+  const auto what = client.uri(staged.object.key) + " is not there, and neither is its upload: ";
+  if (!staged.file.empty())
+    send_again(staged, what + "somebody has removed the object already, or the store has lost it");
+  context_.bulletin(Level::warning, what +
+                                        "either somebody has removed the object already, or a rule of the bucket has "
+                                        "aborted the upload, or the store has lost it, and the object is lost");
+}
+
+void LaneDelivery::parts_gone(Client& client, Staged& staged, const std::string& why) {
+  const auto& object = staged.object;
+  if (look(client, object) == Found::ours) return;
+  if (!staged.file.empty()) send_again(staged, why);
+  throw Unavailable(
+      why +
+      ". The Weir that has sent them has the lane no longer, so what the object had is only where it came "
+      "from. To go on without it, abort the upload: aws s3api abort-multipart-upload --bucket " +
+      options_.upload.connection.bucket + " --key '" + object.key + "' --upload-id '" + object.upload + "'");
+}
+
 void LaneDelivery::end(Client& client, Staged& staged) {
   if (staged.ended) return;
   const auto& object = staged.object;
-  const auto is_there = [&] {
-    const auto head = client.head(object.key);
-    return head && (head->hidden || head->meta(kOwner) == owner_of(object));
-  };
   try {
     const auto result =
         client.end_upload(object.key, object.upload, object.parts, options_.upload.object, !options_.exact_keys);
     if (result == Client::Put::condition_unknown)
       throw Misconfigured(client.uri(object.key) + ": the store does not know If-None-Match for uploads in parts");
-    if (result == Client::Put::exists && !is_there())
-      throw Unavailable(client.uri(object.key) +
-                        " belongs to somebody else: what this sink has for it is uploaded, and waits until that is "
-                        "moved away");
+    if (result == Client::Put::exists) {
+      if (const auto found = look(client, object); found == Found::nothing || found == Found::others)
+        throw Unavailable(client.uri(object.key) +
+                          " belongs to somebody else: what this sink has for it is uploaded, and waits until that is "
+                          "moved away");
+    }
     objects_.add(1);
   } catch (const UploadGone&) {
-    if (!options_.exact_keys && !is_there())
-      context_.bulletin(Level::warning,
-                        client.uri(object.key) +
-                            " is not there, and neither is its upload: either somebody has removed the object already, "
-                            "or a rule of the bucket has aborted the upload, and the object is lost");
+    upload_gone(client, staged);
+  } catch (const PartsGone& gone) {
+    parts_gone(client, staged, gone.what());
   }
   if (!staged.file.empty()) ::unlink(staged.file.c_str());
   staged.ended = true;
+  try {
+    for (const auto& upload : staged.lost_uploads) client.abort_upload(object.key, upload);
+  } catch (const std::exception& error) {
+    context_.log(Level::info,
+                 std::string("uploads without their parts are left to the bucket's rules: ") + error.what());
+  }
 }
 
 }  // namespace weir::s3

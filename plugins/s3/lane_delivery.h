@@ -51,12 +51,19 @@ class LaneDelivery {
     std::string file;  ///< empty: of an owner before
     bool whole = false;
     bool ended = false;
+    std::vector<std::string> lost_uploads;  ///< earlier ones, of which the store has lost parts
   };
 
   /// Does the work for each, several at a time; throws what the first of them threw.
   void for_each(const std::function<void(Client&, Staged&)>& work);
   void stage(Client& client, Staged& staged);
   void end(Client& client, Staged& staged);
+  /// What has an object's key; hidden: these credentials may not look.
+  enum class Found { nothing, ours, others, hidden };
+  Found look(Client& client, const StagedObject& object) const;
+  void upload_gone(Client& client, Staged& staged);
+  void parts_gone(Client& client, Staged& staged, const std::string& why);
+  [[noreturn]] void send_again(Staged& staged, const std::string& why);
   std::string owner_of(const StagedObject& object) const;
   Client& client(std::size_t number);
 
@@ -73,8 +80,8 @@ class LaneDelivery {
 
   std::vector<Staged> staged_;
   std::int64_t next_ = 0;
-  bool may_count_ = false;  ///< an attempt was made to list them
-  bool counts_ = false;     ///< they are listed
+  bool may_count_ = false;            ///< an attempt was made to list them
+  std::atomic<bool> counts_ = false;  ///< they are listed
 };
 
 }  // namespace weir::s3

@@ -195,6 +195,13 @@ std::optional<MemoryStore::Answer> MemoryStore::handle(const Request& request, i
     default:
       break;
   }
+  if (to_lose_ > 0 && request.method == "POST" && !request.query.contains("uploads")) {
+    if (const auto upload = uploads_.find(request.query.at("uploadId")); upload != uploads_.end()) {
+      upload->second.parts.clear();
+      if (--to_lose_ % 2 != 0) uploads_.erase(upload);
+      return std::nullopt;
+    }
+  }
   auto answer = perform(request);
   if (fault == Fault::no_answer) return std::nullopt;
   if (fault == Fault::error_after) return error(500, "InternalError");
@@ -261,6 +268,16 @@ MemoryStore::Answer MemoryStore::end(const Request& request) {
   if (answer.status != 200) return answer;
   uploads_.erase(upload);
   return {200, {}, "<CompleteMultipartUploadResult><Key>x</Key></CompleteMultipartUploadResult>"};
+}
+
+void MemoryStore::abort_uploads_without_parts() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(uploads_, [](const auto& upload) { return upload.second.parts.empty(); });
+}
+
+std::size_t MemoryStore::uploads() {
+  const std::lock_guard lock(mutex_);
+  return uploads_.size();
 }
 
 void MemoryStore::deliver_late() {

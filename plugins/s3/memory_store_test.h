@@ -60,6 +60,12 @@ class MemoryStore {
     std::thread acceptor_;
   };
 
+  /// So many of the uploads that are ended next lose their parts, and every other one is lost itself, without an
+  /// answer, as in MinIO when it is killed then.
+  void lose_uploads(int count) { to_lose_ = count; }
+  /// As its operator would: those that have none.
+  void abort_uploads_without_parts();
+  std::size_t uploads();
   /// What is still on its way arrives.
   void deliver_late();
   std::map<std::string, std::string> objects();
@@ -100,6 +106,7 @@ class MemoryStore {
   Answer end(const Request& request);
 
   std::atomic<int> faults_ = 0;
+  std::atomic<int> to_lose_ = 0;
   std::mutex mutex_;  ///< guards all below
   std::mt19937 random_;
   std::map<std::string, Object> objects_;
