@@ -8,7 +8,8 @@ namespace weir::engine {
 
 std::string to_show(std::string_view message, const std::vector<std::string>& secrets) {
   constexpr std::string_view kSpace = " \t\r\n";
-  const auto text = flow::masked(std::string(message), secrets);
+  auto text = flow::masked(std::string(message), secrets);
+  if (text.find_first_of("\r\n") == std::string::npos) return text;  // as nearly all, of each FlowFile that is dropped
   std::string line;
   for (std::size_t at = 0; at < text.size();) {
     const auto word = std::min(text.find_first_not_of(kSpace, at), text.size());
