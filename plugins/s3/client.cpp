@@ -197,6 +197,7 @@ HttpResponse Client::send(const Request& request) {
     const bool last = attempt + 1 == kAttempts || (cancelled_ && cancelled_());
     try {
       auto response = send_once(request);
+      server_ = response.header("server");
       if (response.status < 400) return response;
       if (response.status == 404 && request.method == "HEAD") return response;  // which has no body to name a code
       const auto what = refused(response);

@@ -150,6 +150,8 @@ class Client {
   Listing list(const std::string& prefix, const std::string& after, const std::string& token, unsigned most = 1000);
   void remove(const std::string& key);
 
+  /// What the store said it is with its last answer, as `MinIO`; empty: nothing.
+  const std::string& server() const { return server_; }
   /// s3://bucket/key
   std::string uri(const std::string& key) const { return "s3://" + settings_.bucket + '/' + key; }
 
@@ -175,6 +177,7 @@ class Client {
   std::shared_ptr<CredentialChain> credentials_;
   HttpConnection http_;
   Cancelled cancelled_;
+  std::string server_;
   std::int64_t clock_offset_ = 0;  ///< seconds that the store's clock is ahead of ours
 };
 

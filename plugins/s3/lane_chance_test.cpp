@@ -36,7 +36,8 @@ class World {
     options_ = "roll_count: " + std::to_string(3 + chance(15)) + "\nuploads: " + std::to_string(1 + chance(3)) +
                "\nmax_open: " + std::to_string(1 + chance(4)) + '\n';
     percent_ = chance(4) == 0 ? 0 : chance(12);
-    loses_ = chance(4) == 0;
+    loses_ = chance(3) == 0;
+    if (loses_ || chance(4) == 0) options_ += "keep_copies: always\n";
   }
 
   /// What is in the objects at the end.
@@ -44,9 +45,8 @@ class World {
     take_over();
     while (at_ < kRecords) {
       const auto what = chance(10);
-      if (what <= 1 && loses_) {
-        store_.lose_uploads(1 + chance(3));
-      } else if (what == 0) {
+      if (loses_ && chance(5) == 0) store_.lose_uploads(1 + chance(3));
+      if (what == 0) {
         kill();
       } else if (what == 1) {
         wake_up_late();
@@ -160,7 +160,7 @@ class World {
   MemoryStore store_;
   std::string options_;
   int percent_ = 0;
-  bool loses_ = false;  ///< the store loses what it has acknowledged; then no owner may die
+  bool loses_ = false;  ///< the store loses what it has acknowledged
   Position group_;
   std::int64_t at_ = 0;
   std::unique_ptr<MemoryStore::Door> door_;
@@ -186,17 +186,27 @@ bool says(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
 }
 
+std::ptrdiff_t copies(MemoryStore& store) {
+  return std::ranges::count_if(store.objects(), [](const auto& object) { return says(object.first, ".copies/"); });
+}
+
 }  // namespace
 
 TEST_CASE("what the store loses while it ends uploads is sent again by the owner that has it") {
   MemoryStore store(1);
   const MemoryStore::Door door(store, 0);
   Owner owner(door.properties() + "uploads: 1\nroll_count: 4\n", {});
-  store.lose_uploads(2);
+  int lost = 1;
+  std::string why = "no longer has all parts";
+  SUBCASE("its parts") {}
+  SUBCASE("and another one as a whole") {
+    lost = 2;
+    why = "is gone, and the object is not there; the object is sent again";
+  }
+  store.lose_uploads(lost);
   owner.begin_round(0, 12, 3);
   const auto said = until_done([&] { owner.end_round(); });
-  CHECK(says(said, "no longer has all parts"));
-  CHECK(says(said, "neither is its upload: somebody has removed the object already, or the store has lost it"));
+  CHECK(says(said, why));
   CHECK(says(said, "the object is sent again"));
   CHECK(numbers_in(store.objects()) == up_to(12));
   CHECK(store.uploads() == 0);
@@ -223,6 +233,152 @@ TEST_CASE("what the store has lost of an owner that is gone keeps the lane until
   CHECK(says(owner->runner().bulletins().at(0).message, "the object is lost"));
   CHECK(numbers_in(store.objects()) == "1-2 4-5 7-8 10-11");
   CHECK(owner->lane.claimed_at == 12);
+}
+
+TEST_CASE("what the store has lost of an owner that is gone is sent again from its copy") {
+  MemoryStore store(1);
+  std::string keep;
+  SUBCASE("where the store is known to lose") {
+    store.call_itself("MinIO");
+  }
+  SUBCASE("where the author says so") {
+    keep = "keep_copies: always\n";
+  }
+  int lost = 1;
+  SUBCASE("two of three") {
+    store.call_itself("MinIO");
+    lost = 2;
+  }
+  {
+    const MemoryStore::Door door(store, 0);
+    Owner owner(door.properties() + "uploads: 1\nroll_count: 4\n" + keep, {});
+    owner.begin_round(0, 12, 3);
+    store.lose_uploads(lost);
+    CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("the object is sent again"), weir::Unavailable);
+  }
+  const MemoryStore::Door door(store, 0);
+  const Owner owner(door.properties() + "roll_count: 4\n" + keep, {});
+  CHECK(numbers_in(store.objects()) == up_to(12));
+  CHECK(store.uploads() == 0);
+  CHECK(copies(store) == 0);
+  CHECK(owner.lane.claimed_at == 12);
+}
+
+TEST_CASE("what is sent again counts only while the lane is still its owner's") {
+  MemoryStore store(1);
+  const MemoryStore::Door door(store, 0);
+  const MemoryStore::Door other_door(store, 0);
+  const std::string options = "uploads: 1\nroll_count: 4\nkeep_copies: always\n";
+  Owner owner(door.properties() + options, {});
+  owner.begin_round(0, 12, 3);
+  store.lose_uploads(1);
+  CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("the object is sent again"), weir::Unavailable);
+  store.refuse_progress(3);
+  CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("SlowDown"), weir::Unavailable);
+  SUBCASE("it is") {
+    owner.end_round();
+    CHECK(numbers_in(store.objects()) == up_to(12));
+  }
+  SUBCASE("another has claimed it, and a reader has taken all objects") {
+    const Owner other(other_door.properties() + options, {});
+    CHECK(numbers_in(store.objects()) == up_to(12));
+    store.take_objects();
+    CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("another Weir has claimed it"), weir::Unavailable);
+    CHECK(numbers_in(store.objects()) == "");
+  }
+}
+
+TEST_CASE("an object is not replaced by an older one that is sent again") {
+  MemoryStore store(1);
+  const MemoryStore::Door door(store, 0);
+  const MemoryStore::Door other_door(store, 0);
+  const std::string options = "mode: object_each\nkeep_copies: always\n";
+  Owner owner(door.properties() + options, {}, true, "K");
+  owner.begin_round(0, 1, 1);
+  store.lose_uploads(1);
+  CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("the object is sent again"), weir::Unavailable);
+  store.refuse_progress(3);
+  CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("SlowDown"), weir::Unavailable);
+  Owner other(other_door.properties() + options, {}, true, "K");
+  CHECK(store.objects()["K"] == record(0, 1));
+  other.round(1, 2, 1);
+  other.runner().advance(std::chrono::minutes(6));
+  CHECK(store.objects()["K"] == record(1, 1));
+  CHECK_THROWS_WITH_AS(owner.end_round(), doctest::Contains("another Weir has claimed it"), weir::Unavailable);
+  CHECK(store.objects()["K"] == record(1, 1));
+}
+
+TEST_CASE("an upload that stays behind its object is aborted, and keeps no lane whose object a reader has taken") {
+  MemoryStore store(1);
+  const std::string options = "uploads: 1\nroll_count: 4\nkeep_copies: always\n";
+  bool dies = false;
+  SUBCASE("its owner does") {}
+  SUBCASE("its owner dies before it does, and the next does") {
+    dies = true;
+  }
+  {
+    MemoryStore::Door door(store, 0);
+    Owner owner(door.properties() + options, {});
+    owner.begin_round(0, 12, 3);
+    store.leave_uploads(1);
+    if (dies) {
+      door.cut_at(9 + 1 + 2 + 1 + 1, true);  // all is sent, listed; the first ended, looked for, and its copy removed
+      CHECK_THROWS_AS(owner.end_round(), weir::Unavailable);
+      CHECK(store.uploads() == 3);
+      CHECK(copies(store) == 2);
+      store.take_objects();
+    } else {
+      owner.end_round();
+    }
+  }
+  const MemoryStore::Door door(store, 0);
+  const Owner next(door.properties() + options, {});
+  CHECK(next.lane.claimed_at == 12);
+  CHECK(numbers_in(store.objects()) == (dies ? "1-2 4-5 7-8 10-11" : up_to(12)));
+  CHECK(store.uploads() == 0);
+  CHECK(copies(store) == 0);
+}
+
+TEST_CASE("copies of an owner that died before they counted are removed by the next") {
+  MemoryStore store(1);
+  std::string keep = "always";
+  SUBCASE("which keeps some, too") {}
+  SUBCASE("which keeps none") {
+    keep = "never";
+  }
+  {
+    MemoryStore::Door door(store, 0);
+    Owner owner(door.properties() + "keep_copies: always\nuploads: 1\nroll_count: 4\n", {});
+    owner.begin_round(0, 12, 3);
+    door.cut_at(5, true);
+    CHECK_THROWS_AS(owner.end_round(), weir::Unavailable);
+  }
+  CHECK(copies(store) > 0);
+  const MemoryStore::Door door(store, 0);
+  const Owner owner(door.properties() + "keep_copies: " + keep + '\n', {});
+  CHECK(copies(store) == 0);
+  CHECK(numbers_in(store.objects()) == "");
+}
+
+TEST_CASE("there are copies only where they are wanted, and no longer than needed") {
+  MemoryStore store(1);
+  std::string keep;
+  bool kept = false;
+  SUBCASE("of a store that is not known to lose anything") {}
+  SUBCASE("not") {
+    store.call_itself("MinIO");
+    keep = "keep_copies: never\n";
+  }
+  SUBCASE("always") {
+    keep = "keep_copies: always\n";
+    kept = true;
+  }
+  const MemoryStore::Door door(store, 0);
+  Owner owner(door.properties() + "uploads: 1\nroll_count: 4\n" + keep, {});
+  owner.round(0, 12, 3);
+  CHECK(store.most_objects() == (kept ? 3 + 1 + 1 : 3 + 1));  // the copies, how far it is, the first object
+  CHECK(copies(store) == 0);
+  CHECK(numbers_in(store.objects()) == up_to(12));
 }
 
 TEST_CASE("an object in parts that the store loses is sent again outside lanes, too") {

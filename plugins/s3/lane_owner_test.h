@@ -33,10 +33,11 @@ inline std::string record(std::int64_t n, int paths) {
 /// A Weir that has the lane, until it dies with all that it has on its machine.
 class Owner {
  public:
-  Owner(const std::string& properties, Position from, bool exactly_once = true)
+  Owner(const std::string& properties, Position from, bool exactly_once = true,
+        const std::string& key = "raw/$(k)/x.ndjson.gz")
       : from_(from),
         runner_(testkit::find_type(weir_plugin_abi_1(), "S3Sink"),
-                "key: raw/$(k)/x.ndjson.gz\nconnect_timeout: 1s\n" + properties,
+                "key: " + key + "\nconnect_timeout: 1s\n" + properties,
                 {.exactly_once = exactly_once, .lane = &lane, .lane_holds = &lane, .lane_end = &lane}) {
     lane.before = from.held_from;
   }

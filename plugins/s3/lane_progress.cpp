@@ -27,6 +27,12 @@ bool read(std::string_view text, Number& number) {
   return error == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
+bool read(std::string_view text, ObjectCopy& copy) {
+  if (!read(take(text, ' '), copy.pieces) || !read(take(text, ' '), copy.size)) return false;
+  copy.name = uri_decode(text);
+  return copy.pieces > 0 && !copy.name.empty();
+}
+
 bool read(std::string_view text, StagedObject& object) {
   if (!read(take(text, ' '), object.number)) return false;
   object.key = uri_decode(take(text, ' '));
@@ -41,6 +47,13 @@ bool read(std::string_view text, StagedObject& object) {
 }
 
 }  // namespace
+
+ObjectOptions own_options(ObjectOptions options, const char* content_type) {
+  std::erase_if(options.headers,
+                [](const auto& header) { return !header.first.starts_with("x-amz-server-side-encryption"); });
+  options.headers.emplace_back("Content-Type", content_type);
+  return options;
+}
 
 std::string random_name(std::size_t size) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -61,6 +74,10 @@ std::string LaneState::encode() const {
       if (!part.checksum.empty()) text += ',' + uri_encode(part.checksum);
     }
     text += '\n';
+    const auto& copy = object.copy;
+    if (copy.pieces == 0) continue;
+    text +=
+        "copy " + std::to_string(copy.pieces) + ' ' + std::to_string(copy.size) + ' ' + uri_encode(copy.name) + '\n';
   }
   return text;
 }
@@ -81,19 +98,14 @@ std::optional<LaneState> LaneState::decode(std::string_view text) {
     if (name == "next") good = good && read(line, state.next);
     if (name == "number") good = good && read(line, state.number);
     if (name == "object") good = good && read(line, state.objects.emplace_back());
+    if (name == "copy") good = good && !state.objects.empty() && read(line, state.objects.back().copy);
   }
   if (!good || state.generation == 0 || state.label.empty() || state.next < 0 || state.number == 0) return std::nullopt;
   return state;
 }
 
 LaneProgress::LaneProgress(Client& client, std::string key, ObjectOptions options)
-    : client_(client), key_(std::move(key)) {
-  options_.checksum = options.checksum;
-  options_.headers.emplace_back("Content-Type", "text/plain");
-  for (auto& header : options.headers) {
-    if (header.first.starts_with("x-amz-server-side-encryption")) options_.headers.push_back(std::move(header));
-  }
-}
+    : client_(client), key_(std::move(key)), options_(own_options(std::move(options), "text/plain")) {}
 
 bool LaneProgress::replace(const LaneState& state) {
   const auto text = state.encode();

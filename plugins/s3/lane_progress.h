@@ -9,6 +9,7 @@
 //   next N               the first offset of the lane that is in no object
 //   number N             of the next object
 //   object NUMBER KEY UPLOAD [ETAG[,CHECKSUM]]…
+//   copy PIECES SIZE NAME     of the object before it, if it has one (lane_copies.h)
 //
 // It is written only over what was read or written last (If-Match): a claim keeps out whoever has had the lane before.
 // An object's parts are with the store when it is listed here, and nobody sees them before. So writing this object is
@@ -25,12 +26,19 @@
 
 namespace weir::s3 {
 
+struct ObjectCopy {
+  std::string name = {};  ///< empty: there is none
+  unsigned pieces = 0;
+  std::uint64_t size = 0;  ///< of all of them
+};
+
 /// An object whose parts the store has.
 struct StagedObject {
   std::uint64_t number = 0;
   std::string key;
-  std::string upload;  ///< empty: not begun
-  std::vector<Client::Part> parts;
+  std::string upload = {};  ///< empty: not begun
+  std::vector<Client::Part> parts = {};
+  ObjectCopy copy = {};
 };
 
 struct LaneState {
@@ -46,6 +54,9 @@ struct LaneState {
   /// Nothing if it is not ours.
   static std::optional<LaneState> decode(std::string_view text);
 };
+
+/// What a lane writes for itself is encrypted as its objects are, and has nothing else of theirs.
+ObjectOptions own_options(ObjectOptions options, const char* content_type);
 
 /// Letters and digits that nobody else has.
 std::string random_name(std::size_t size);
@@ -70,7 +81,7 @@ class LaneProgress {
 
   Client& client_;
   const std::string key_;
-  ObjectOptions options_;
+  const ObjectOptions options_;
   LaneState state_;
   std::string etag_;  ///< empty: there is none yet
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "lane_copies.h"
 #include "lane_objects.h"
 #include "lane_owner_test.h"
 #include "lane_progress.h"
@@ -57,18 +58,26 @@ TEST_CASE("how far a lane is survives as text") {
                         .label = "1f3a9c07",
                         .next = 4'000'000'000,
                         .number = 42,
-                        .objects = {{41, "a b/ü,x.gz", "upload id", {{"\"etag\"", ""}, {"\"2\"", "c2hh="}}}}};
+                        .objects = {{41, "a b/ü,x.gz", "upload id", {{"\"etag\"", ""}, {"\"2\"", "c2hh="}}},
+                                    {42, "b", "u", {{"1", ""}}, {"1f3a9c07-3-42", 2, 17}}}};
   const auto read = LaneState::decode(state.encode());
   REQUIRE(read);
   CHECK(read->encode() == state.encode());
   CHECK(read->next == 4'000'000'000);
   CHECK(read->objects.at(0).key == "a b/ü,x.gz");
   CHECK(read->objects.at(0).parts.at(1).checksum == "c2hh=");
+  CHECK(read->objects.at(0).copy.pieces == 0);
+  CHECK(read->objects.at(1).copy.pieces == 2);
+  CHECK(read->objects.at(1).copy.size == 17);
+  CHECK(read->objects.at(1).copy.name == "1f3a9c07-3-42");
   for (const auto* other :
        {"", "weir-lane 2\n", "weir-lane 1\n", "weir-lane 1\ngeneration 1\nlabel x\nnext -1\n",
         "weir-lane 1\ngeneration x\nlabel x\n", "weir-lane 1\ngeneration 1\nlabel x\nobject 1 k\n",
         "weir-lane 1\ngeneration 1\nlabel x\nnumber 1\n", "weir-lane 1\ngeneration 1\nlabel x\nnext 5\n",
-        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\nobject 1 k u  \n"})
+        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\nobject 1 k u  \n",
+        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\ncopy 1 1 n\n",
+        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\nobject 1 k u e\ncopy 0 1 n\n",
+        "weir-lane 1\ngeneration 1\nlabel x\nnext 5\nnumber 2\nobject 1 k u e\ncopy 1 n\n"})
     CHECK(!LaneState::decode(other));
 }
 
@@ -89,6 +98,54 @@ TEST_CASE("who claims a lane keeps out whoever had it before, and goes on where 
   CHECK(!before.store(90, 9, {}));
   CHECK(now.store(80, 6, {}));
   CHECK(LaneState::decode(client.read("p")->bytes)->next == 80);
+}
+
+TEST_CASE("a copy in pieces is fetched as it was, and not at all where a piece is gone") {
+  if (!Versitygw::available()) return;
+  const TestStore store;
+  const weir::file::TestDirectory folder;
+  std::string bytes(11 * weir::MiB, '\0');
+  std::minstd_rand random(1);
+  for (auto& byte : bytes) byte = static_cast<char>(random());
+  auto client = store.client();
+  LaneCopies copies("c", {}, weir::Context());
+  ObjectCopy copy{.name = "n-1-1"};
+  copies.add(client, copy, {.bytes = std::string_view(bytes).substr(0, 10 * weir::MiB)});
+  copies.add(client, copy, {.bytes = std::string_view(bytes).substr(10 * weir::MiB)});
+  REQUIRE(copies.fetch(client, copy, folder / "file"));
+  CHECK(folder.read("file") == bytes);
+  client.put("c/n-1-1/2", {.bytes = bytes.substr(0, 1000)}, {}, false);
+  CHECK(!copies.fetch(client, copy, folder / "file"));
+  client.remove("c/n-1-1/2");
+  CHECK(!copies.fetch(client, copy, folder / "file"));
+  CHECK(!folder.has("file"));
+  copies.remove(client, copy);
+  CHECK(store.objects().empty());
+  CHECK(!copies.fetch(client, {}, folder / "file"));
+}
+
+TEST_CASE("copies that owners before have left are removed, and no others") {
+  if (!Versitygw::available()) return;
+  const TestStore store;
+  auto client = store.client();
+  LaneCopies copies("c", {}, weir::Context());
+  LaneState owner;
+  owner.generation = 9;
+  owner.label = "new";
+  const auto add = [&](std::string name) {
+    ObjectCopy copy{.name = std::move(name)};
+    copies.add(client, copy, {.bytes = "x"});
+    return copy;
+  };
+  add("new-8-70");
+  add("old-12-70");
+  owner.objects.push_back({.number = 71, .key = "k", .copy = add("new-8-71")});
+  add(LaneCopies::name_for(owner, 72));
+  add("new-10-72");  // somebody has claimed the lane since
+  copies.remove_left(client, owner);
+  std::string keys;
+  for (const auto& [key, content] : store.objects()) keys += key + ' ';
+  CHECK(keys == "c/new-10-72/1 c/new-8-71/1 c/new-9-72/1 ");
 }
 
 TEST_CASE("an object that is no lane's is not taken for one") {

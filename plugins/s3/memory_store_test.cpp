@@ -195,25 +195,40 @@ std::optional<MemoryStore::Answer> MemoryStore::handle(const Request& request, i
     default:
       break;
   }
-  if (to_lose_ > 0 && request.method == "POST" && !request.query.contains("uploads")) {
-    if (const auto upload = uploads_.find(request.query.at("uploadId")); upload != uploads_.end()) {
-      upload->second.parts.clear();
-      if (--to_lose_ % 2 != 0) uploads_.erase(upload);
-      return std::nullopt;
-    }
-  }
+  if (const auto wanted = trouble(request)) return *wanted;
   auto answer = perform(request);
+  if (!name_.empty()) answer.headers.emplace_back("Server", name_);
   if (fault == Fault::no_answer) return std::nullopt;
   if (fault == Fault::error_after) return error(500, "InternalError");
   return answer;
 }
 
 /// Under the lock, as all that follow.
+std::optional<std::optional<MemoryStore::Answer>> MemoryStore::trouble(const Request& request) {
+  const bool ends = request.method == "POST" && !request.query.contains("uploads");
+  const auto upload = ends ? uploads_.find(request.query.at("uploadId")) : uploads_.end();
+  if (to_lose_ > 0 && upload != uploads_.end()) {
+    upload->second.parts.clear();
+    if (--to_lose_ % 2 != 0) uploads_.erase(upload);
+    return std::optional<Answer>();
+  }
+  if (to_leave_ > 0 && upload != uploads_.end()) {
+    --to_leave_;
+    perform(request);
+    uploads_[request.query.at("uploadId")] = {request.key, {}, {}};
+    return std::optional<Answer>();
+  }
+  if (to_refuse_ > 0 && request.method == "PUT" && request.key.ends_with("_weir/flow@topic/0/processor")) {
+    --to_refuse_;
+    return error(503, "SlowDown");
+  }
+  return std::nullopt;
+}
+
 MemoryStore::Answer MemoryStore::perform(const Request& request) {
   const auto& [method, key, query, headers, body] = request;
   const auto object = objects_.find(key);
-  if (method == "GET" && query.contains("list-type"))
-    return {200, {}, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"};
+  if (method == "GET" && query.contains("list-type")) return list(request);
   if (method == "GET" || method == "HEAD") {
     if (object == objects_.end()) return error(404, "NoSuchKey");
     Answer answer{200, {{"ETag", object->second.etag}}, object->second.bytes};
@@ -231,6 +246,10 @@ MemoryStore::Answer MemoryStore::perform(const Request& request) {
   }
   if (method == "POST") return end(request);
   if (method == "PUT" && !query.contains("uploadId")) return put(request, {body, etag_of(body), metadata});
+  if (method == "DELETE" && !query.contains("uploadId")) {
+    objects_.erase(key);
+    return {204};
+  }
   const auto upload = uploads_.find(query.at("uploadId"));
   if (upload == uploads_.end() || upload->second.key != key) return error(404, "NoSuchUpload");
   if (method == "DELETE") {
@@ -249,6 +268,7 @@ MemoryStore::Answer MemoryStore::put(const Request& request, Object object) {
     if (there->second.etag != match->second) return error(412, "PreconditionFailed");
   }
   auto& stored = objects_[request.key] = std::move(object);
+  most_objects_ = std::max(most_objects_, objects_.size());
   return {200, {{"ETag", stored.etag}}};
 }
 
@@ -270,14 +290,50 @@ MemoryStore::Answer MemoryStore::end(const Request& request) {
   return {200, {}, "<CompleteMultipartUploadResult><Key>x</Key></CompleteMultipartUploadResult>"};
 }
 
+/// Two at a time.
+MemoryStore::Answer MemoryStore::list(const Request& request) const {
+  const auto value = [&](const char* name) {
+    const auto found = request.query.find(name);
+    return found == request.query.end() ? std::string() : found->second;
+  };
+  const auto prefix = value("prefix");
+  std::string entries;
+  std::string last;
+  int count = 0;
+  for (auto at = objects_.upper_bound(value("continuation-token")); at != objects_.end(); ++at) {
+    if (!at->first.starts_with(prefix)) continue;
+    if (count++ == 2) break;
+    last = at->first;
+    entries += "<Contents><Key>" + last + "</Key></Contents>";
+  }
+  const auto more = count > 2 ? "true</IsTruncated><NextContinuationToken>" + last + "</NextContinuationToken>"
+                              : std::string("false</IsTruncated>");
+  return {200, {}, "<ListBucketResult><IsTruncated>" + more + entries + "</ListBucketResult>"};
+}
+
+void MemoryStore::call_itself(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  name_ = name;
+}
+
 void MemoryStore::abort_uploads_without_parts() {
   const std::lock_guard lock(mutex_);
   std::erase_if(uploads_, [](const auto& upload) { return upload.second.parts.empty(); });
 }
 
+void MemoryStore::take_objects() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(objects_, [](const auto& object) { return object.first.find("_weir/") == std::string::npos; });
+}
+
 std::size_t MemoryStore::uploads() {
   const std::lock_guard lock(mutex_);
   return uploads_.size();
+}
+
+std::size_t MemoryStore::most_objects() {
+  const std::lock_guard lock(mutex_);
+  return most_objects_;
 }
 
 void MemoryStore::deliver_late() {

@@ -60,15 +60,25 @@ class MemoryStore {
     std::thread acceptor_;
   };
 
+  /// As it answers from now on; empty: it does not say.
+  void call_itself(const std::string& name);
   /// So many of the uploads that are ended next lose their parts, and every other one is lost itself, without an
   /// answer, as in MinIO when it is killed then.
   void lose_uploads(int count) { to_lose_ = count; }
+  /// So many of the uploads that are ended next are there after that, without parts and without an answer.
+  void leave_uploads(int count) { to_leave_ = count; }
+  /// So many writes of how far a lane is, next.
+  void refuse_progress(int count) { to_refuse_ = count; }
+  /// All objects, as a reader does that moves them away.
+  void take_objects();
   /// As its operator would: those that have none.
   void abort_uploads_without_parts();
   std::size_t uploads();
   /// What is still on its way arrives.
   void deliver_late();
   std::map<std::string, std::string> objects();
+  /// That were there at a time.
+  std::size_t most_objects();
   int faults() const { return faults_; }
 
  private:
@@ -101,17 +111,24 @@ class MemoryStore {
   static Answer error(int status, const std::string& code);
   /// Nothing: there is no answer.
   std::optional<Answer> handle(const Request& request, int percent);
+  /// As it was asked to; nothing: it was not.
+  std::optional<std::optional<Answer>> trouble(const Request& request);
   Answer perform(const Request& request);
   Answer put(const Request& request, Object object);
   Answer end(const Request& request);
+  Answer list(const Request& request) const;
 
   std::atomic<int> faults_ = 0;
   std::atomic<int> to_lose_ = 0;
+  std::atomic<int> to_leave_ = 0;
+  std::atomic<int> to_refuse_ = 0;
   std::mutex mutex_;  ///< guards all below
   std::mt19937 random_;
   std::map<std::string, Object> objects_;
+  std::size_t most_objects_ = 0;
   std::map<std::string, Upload> uploads_;
   std::vector<Request> late_;
+  std::string name_;
   int next_upload_ = 1;
 };
 

@@ -56,6 +56,10 @@ std::string default_progress_prefix(const SinkSettings& s) {
   return (folder == std::string::npos ? std::string() : fixed.substr(0, folder + 1)) + "_weir/";
 }
 
+KeepCopies keep_copies(const std::string& name) {
+  return name == "auto" ? KeepCopies::automatic : name == "always" ? KeepCopies::always : KeepCopies::never;
+}
+
 }  // namespace
 
 ObjectOptions object_options(const SinkSettings& s) {
@@ -130,8 +134,11 @@ SpoolOptions S3Sink::spool_options(const std::string& owner) const {
 void S3Sink::start_in_lane(const Lane& lane) {
   const auto owner = lane.id() + '/' + std::string(context_.name());
   LaneSinkOptions options;
-  options.delivery = {
-      .upload = upload_options(), .owner = owner, .progress_key = {}, .exact_keys = settings_.mode == "object_each"};
+  options.delivery = {.upload = upload_options(),
+                      .owner = owner,
+                      .progress_key = {},
+                      .exact_keys = settings_.mode == "object_each",
+                      .keep_copies = keep_copies(settings_.keep_copies)};
   if (context_.exactly_once())
     options.delivery.progress_key = settings_.progress_prefix.value_or(default_progress_prefix(settings_)) + owner;
   options.objects = spool_options(owner);

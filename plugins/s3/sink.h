@@ -39,6 +39,7 @@ struct SinkSettings : ConnectionSettings {
   std::optional<std::string> content_type;
   std::map<std::string, std::string> metadata;
   std::optional<std::string> progress_prefix;
+  std::string keep_copies = "auto";
 };
 
 const Spec<SinkSettings>& sink_spec();

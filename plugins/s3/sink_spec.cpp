@@ -135,6 +135,14 @@ const Spec<SinkSettings>& sink_spec() {
                            "objects that say how far each partition is. Not set: `_weir/` in the folder that `key` "
                            "begins with.",
                    .example = "state/weir/"})
+        .property(
+            "keep_copies", &S::keep_copies,
+            {.help = "In a flow that scales out, with `delivery: exactly_once`: whether what counts is also stored "
+                     "as ordinary objects, beside those that say how far each partition is, until it is in the "
+                     "bucket. For stores that may lose what they have acknowledged when they are killed, or their "
+                     "client is, while they end an upload in parts. It costs a second upload of everything. "
+                     "`auto`: where the store says that it is MinIO, which does.",
+             .choices = {"auto", "always", "never"}})
         .relationship({"failure", "Records without a key, and content that is not JSON where the format needs it."})
         .state(
             "For each open object its key and the length that counts; of complete ones, that they are to be uploaded.")
