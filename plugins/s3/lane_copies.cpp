@@ -27,6 +27,20 @@ bool is_of(std::string_view name, const LaneState& claimed) {
   return generation >= claimed.generation;
 }
 
+/// Behind what the file has. False: it is not there.
+bool fetch_piece(Client& client, const std::string& key, const file::Fd& fd, std::uint64_t& size,
+                 const std::string& file) {
+  std::uint64_t got = kFetched;
+  for (std::uint64_t at = 0; got == kFetched; at += got) {
+    const auto piece = client.get(key, at, kFetched, {});
+    if (piece.changed) return false;
+    got = piece.bytes.size();
+    file::write_at(fd, piece.bytes, size, file);
+    size += got;
+  }
+  return true;
+}
+
 }  // namespace
 
 LaneCopies::LaneCopies(std::string folder, ObjectOptions options, Context context)
@@ -48,27 +62,21 @@ void LaneCopies::add(Client& client, ObjectCopy& copy, const Body& body) const {
 
 bool LaneCopies::fetch(Client& client, const ObjectCopy& copy, const std::string& file) const {
   if (copy.pieces == 0) return false;
-  const auto fd = file::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  std::uint64_t size = 0;
   try {
-    for (unsigned number = 1; number <= copy.pieces; ++number) {
-      const auto key = key_of(copy.name, number);
-      std::uint64_t at = 0;
-      std::uint64_t got = kFetched;
-      while (got == kFetched) {
-        const auto piece = client.get(key, at, kFetched, {});
-        got = piece.changed ? 0 : piece.bytes.size();
-        file::write_at(fd, piece.bytes, size, file);
-        at += got;
-        size += got;
-      }
-    }
+    const auto fd = file::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    std::uint64_t size = 0;
+    bool there = true;
+    for (unsigned number = 1; there && number <= copy.pieces; ++number)
+      there = fetch_piece(client, key_of(copy.name, number), fd, size, file);
+    if (there && size != copy.size)
+      throw Unavailable(client.uri(folder_ + '/' + copy.name) + ": the store gives " + std::to_string(size) +
+                        " bytes of it, and was given " + std::to_string(copy.size));
+    if (!there) ::unlink(file.c_str());
+    return there;
   } catch (...) {
     ::unlink(file.c_str());
     throw;
   }
-  if (size != copy.size) ::unlink(file.c_str());
-  return size == copy.size;
 }
 
 void LaneCopies::remove(Client& client, ObjectCopy copy) const {

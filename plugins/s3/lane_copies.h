@@ -27,7 +27,7 @@ class LaneCopies {
   static std::string name_for(const LaneState& claimed, std::uint64_t object);
   /// The next piece.
   void add(Client& client, ObjectCopy& copy, const Body& body) const;
-  /// Writes all of it to a file. False: it is not there, or not whole, and there is no file.
+  /// Writes all of it to a file. False: some of it is not there, and there is no file.
   bool fetch(Client& client, const ObjectCopy& copy, const std::string& file) const;
   void remove(Client& client, ObjectCopy copy) const;
   /// The same for what is in the bucket: if it does not work now, a later call does it, or whoever claims the lane
