@@ -247,12 +247,13 @@ int run(const RunOptions& options) {
   engine_options.memory_budget = options.memory;
   engine_options.data = options.data;
   engine_options.until_idle = options.until_idle;
-  engine::Engine* keeper = nullptr;  // of what lanes report and leave behind: they come once it runs
+  engine::Engine* keeper = nullptr;  // of what lanes report, find and leave behind: they come once it runs
   engine::LaneHost lanes(
       loaded.result.flows,
       {engine_options, options.data, store.get(),
        [&](store::Epoch part, std::function<void()> durable) { keeper->take_in(std::move(part), std::move(durable)); },
-       [&](abi::Level level, const std::string& message) { keeper->report(nullptr, level, message); }});
+       [&](abi::Level level, const std::string& message) { keeper->report(nullptr, level, message); },
+       [&] { return &keeper->quality(); }});
   engine_options.lanes = [&](const std::string& flow) { return lanes.lanes(flow); };
   engine_options.lanes_not_ready = [&] { return lanes.not_ready(); };
   engine_options.lanes_view = [&] { return lanes.seen(); };

@@ -70,6 +70,7 @@ struct Options {
   std::function<std::vector<LaneStatus>(const std::string& flow)> lanes_of;    ///< how each stands; or empty
   std::function<std::shared_ptr<Engine>(const flow::LaneName&)> lane_engine;   ///< of one; or empty
   std::function<void(std::chrono::steady_clock::time_point until)> end_lanes;  ///< before the last epoch; or empty
+  QualityLedgers* quality = nullptr;  ///< for what processors find out about data, in place of its own; outlives it
   /// Gets what there is to report, in place of the log and this engine's own bulletins; or empty.
   std::function<void(abi::Level, const std::string& processor, const std::string& message)> report;
 };
@@ -271,7 +272,7 @@ class Engine {
   const Options& options() const { return options_; }
   store::Store& store() { return store_; }
   /// What processors found out about the quality of data; any thread.
-  QualityLedgers& quality() { return quality_; }
+  QualityLedgers& quality() { return options_.quality != nullptr ? *options_.quality : quality_; }
   std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
   /// Of terminated processors of this number, threads that have not come back. With the lock.
   std::size_t threads_left(std::uint32_t number) const;

@@ -239,7 +239,7 @@ void Instance::abandon() {
   status = Status::stopped;
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
-  quality_ = engine_.quality().replace(flow_name_, name_);
+  if (engine_.options().quality == nullptr) quality_ = engine_.quality().replace(flow_name_, name_);
   if (lanes_) lanes_->abandon();
 }
 

@@ -131,6 +131,7 @@ std::shared_ptr<LaneHost::Running> LaneHost::start(const flow::LaneName& name) {
   store->may_wait(true);
   auto options = options_.engine;
   options.data = data;
+  options.quality = options_.quality ? options_.quality() : nullptr;
   options.stop_patience = options.stop_patience * 3 / 5;  // so that it can say what hangs while there is time
   options.lane = running->lane = std::make_shared<Lane>(
       name, running->flows.front(), [this, name](const std::string& why) { lost(name, why); },

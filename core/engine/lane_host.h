@@ -28,6 +28,7 @@ struct LaneHostOptions {
   store::Store* store;         ///< where their lineage goes
   TakeIn take_in;              ///< by the engine that writes it
   std::function<void(abi::Level, const std::string& message)> report;
+  std::function<QualityLedgers*()> quality = {};  ///< of all lanes together; or empty
 };
 
 class LaneHost {

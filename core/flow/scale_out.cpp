@@ -17,11 +17,27 @@ namespace {
 // Those that speak to their lane (weir/lane.h).
 constexpr std::string_view kSource = "KafkaSource";
 constexpr std::array<std::string_view, 2> kWindows{"WindowMean", "WindowAggregate"};
+constexpr std::string_view kQualityCheck = "QualityCheck";
 constexpr std::array<std::string_view, 3> kExactSinks{"KafkaSink", "S3Sink", "SqlSink"};
+// Rules of a QualityCheck that need the values before: without one of them it keeps nothing.
+constexpr std::array<std::string_view, 6> kRulesOverTime{"rate_of_change", "spike", "flat_line",
+                                                         "flat_line_fail", "gap",   "unique"};
 
 template <std::size_t N>
 bool is_one_of(std::string_view type, const std::array<std::string_view, N>& types) {
   return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+/// As "gap of temperature"; empty: there is none.
+std::string rule_over_time(const boost::property_tree::ptree& check) {
+  const auto rules = check.get_child_optional("rules");
+  if (!rules) return {};
+  for (const auto& [field, of_field] : *rules) {
+    for (const auto& [rule, setting] : of_field) {
+      if (is_one_of(rule, kRulesOverTime) && setting.data() != "false") return fmt::format("{} of {}", rule, field);
+    }
+  }
+  return {};
 }
 
 class ScaleOut {
@@ -146,12 +162,23 @@ class ScaleOut {
 
   void check_between(std::uint32_t i) const {
     if (spec(i).state.size == 0) return;
+    if (type(i) == kQualityCheck) return check_quality_check(i);
     error(
         i,
         fmt::format("'{}': {} keeps {} That stays behind where a partition moves, and cannot be built anew from a "
                     "part of the topic",
                     name(i), type(i), lower(view(spec(i).state))),
         "only windows keep something by key in a flow that scales out; the rest goes into a flow before or behind it");
+  }
+
+  void check_quality_check(std::uint32_t i) const {
+    const auto rule = rule_over_time(flow_.processors[i].settings);
+    if (rule.empty()) return;
+    error(i,
+          fmt::format("'{}': {} needs the values before. They stay behind where a partition moves, and cannot be built "
+                      "anew from a part of the topic",
+                      name(i), rule),
+          "rules that look at one reading, and checks; rules over time in a QualityCheck before or behind this flow");
   }
 
   static std::string lower(std::string_view text) {
@@ -187,7 +214,9 @@ void check_shared_subscriptions(const Draft& draft, const Reporter& report) {
         const auto* behind = draft.processors[connection.to].type;
         if (behind == nullptr) continue;
         const auto name = view(behind->type->spec()->type);
-        if (!is_one_of(name, kWindows) && name != "Deduplicate" && name != "QualityCheck") continue;
+        const bool keeps = is_one_of(name, kWindows) || name == "Deduplicate" ||
+                           (name == kQualityCheck && !rule_over_time(flow.processors[connection.to].settings).empty());
+        if (!keeps) continue;
         report.error(*draft.processors[connection.to].key,
                      fmt::format("'{}': {} keeps something of each key, and '{}' has a shared subscription: its broker "
                                  "gives the messages of one key to several Weirs, of which each would know a part",

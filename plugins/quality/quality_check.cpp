@@ -67,6 +67,9 @@ QualityCheck::QualityCheck(QualityCheckSettings settings)
 }
 
 void QualityCheck::start(Context& context) {
+  lane_ = Lane(context);
+  if (lane_ && needs_history_)
+    throw Misconfigured("rules that need the values before do not work in a flow that scales out");
   const QualityFindings findings(context);
   Duration gap = Duration::zero();
   for (const auto& rule : rules_) {
@@ -122,7 +125,7 @@ void QualityCheck::step(Batch batch, Session& session) {
   if (needs_history_) keys_metric_.set(static_cast<double>(histories_.end()));
   for (const auto relationship : {kPass, kSuspect, kFail})
     metrics_[relationship].add(static_cast<double>(counts_[relationship]));
-  tally_.end();
+  if (!lane_ || !lane_->rebuilding()) tally_.end();  // what is read again was counted elsewhere
 }
 
 void QualityCheck::judge(const Row& row, RecordSplit& split) {

@@ -12,6 +12,7 @@
 #include "tally.h"
 #include "verdict.h"
 #include "weir/json.h"
+#include "weir/lane.h"
 #include "weir/processor.h"
 #include "weir/split.h"
 #include "weir/sql.h"
@@ -69,6 +70,7 @@ class QualityCheck final : public Processor {
   Statement statement_;
   JsonObject object_;  ///< the rules' fields, then quality_field
   Histories histories_;
+  Lane lane_;
   Tally tally_;
   std::uint32_t time_rule_ = abi::kNone;
   std::uint32_t key_rule_ = abi::kNone;

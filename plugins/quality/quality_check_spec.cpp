@@ -25,6 +25,7 @@ const Spec<QualityCheckSettings>& quality_check_spec() {
               "evaluated for it (flag 2, unless another rule says something), and what is remembered stays as it is. "
               "So "
               "does it for a value that fails by itself (range, type, …) or is a spike.\n\n"
+              "In a flow that scales out (docs/scaling-out.md) only rules that need nothing of before can be used.\n\n"
               "**Checks** are SQL over the record that has to be true; NULL is not evaluated.\n\n"
               "A record that is no JSON in any byte, or that the declaration refuses, goes to `failure` unchanged. A "
               "time that is missing, or more than `max_ahead` in the future, fails where a rule needs it.\n\n"

@@ -2,6 +2,7 @@
 
 #include "weir/plugin.h"
 #include "weir/testkit.h"
+#include "weir/testkit_lane.h"
 
 extern "C" const weir::abi::Plugin* weir_plugin_abi_1();
 
@@ -50,6 +51,20 @@ TEST_CASE("a record gets its flag and the reasons, and keeps its other bytes") {
   CHECK(check.metric("quality_fail") == 1);
   CHECK(check.metric("quality_t_range") == 1);
   CHECK(check.metric("quality_t_rate_of_change") == 1);
+}
+
+TEST_CASE("in a lane it checks what needs nothing of before, and nothing else") {
+  weir::testkit::TestLane lane;
+  Runner check(type(), "rules: {t: {not_null: true, range: [0, 60]}}", {.lane = &lane});
+  check.push(reading("a", 0, "80"));
+  check.run();
+  CHECK(only(check, "fail").find("\"flag\":4") != std::string::npos);
+  for (const std::string rule : {"rate_of_change: 5/s", "spike: {fail: 8}", "flat_line: 10m", "flat_line_fail: 1h",
+                                 "gap: 30s", "unique: true"}) {
+    CAPTURE(rule);
+    CHECK_THROWS_WITH_AS(Runner(type(), "time: ts\nrules: {t: {" + rule + "}}", {.lane = &lane}),
+                         doctest::Contains("do not work in a flow that scales out"), weir::Misconfigured);
+  }
 }
 
 TEST_CASE("a FlowFile with records of different flags is divided and keeps its form") {

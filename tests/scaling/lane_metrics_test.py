@@ -32,6 +32,19 @@ processors:
   means: {{type: KafkaSink, brokers: "{brokers}", topic: means, key: k, delivery: exactly_once, drop: failure}}
   raw: {{type: KafkaSink, brokers: "{brokers}", topic: raw, key: k, delivery: exactly_once, drop: failure}}
 """
+CHECKED = """
+flow: share
+scale_out: true
+processors:
+  in: {{type: KafkaSource, brokers: "{brokers}", topic: readings, group: share, emit: chunk, chunk_size: 4KiB,
+       options: {{session.timeout.ms: "3000", heartbeat.interval.ms: "200"}}, to: check}}
+  check: {{type: QualityCheck, key: k, rules: {{n: {{range: [10, 1000000]}}}}, checks: {{tens: "n % 10 <> 0"}},
+           to: {{pass: mean, fail: raw}}, drop: [suspect, failure]}}
+  mean: {{type: WindowAggregate, key: k, time: "1700000000 + n", window: 1d,
+          aggregates: {{readings: {{function: count}}}}, to: {{success: means}}, drop: [late, failure]}}
+  means: {{type: KafkaSink, brokers: "{brokers}", topic: means, key: k, delivery: exactly_once, drop: failure}}
+  raw: {{type: KafkaSink, brokers: "{brokers}", topic: raw, key: k, delivery: exactly_once, drop: failure}}
+"""
 PRODUCER = """
 flow: produce
 processors:
@@ -63,7 +76,7 @@ class Worker:
 
 
 class LaneMetrics(unittest.TestCase):
-    def begin(self, more=""):
+    def begin(self, more="", flow=FLOW):
         servers = flow_runs.start_servers(
             BUILD, f"kafka,num.partitions={PARTITIONS},group.min.session.timeout.ms=1000,group.initial.rebalance.delay.ms=0{more}")
         if not servers:
@@ -72,7 +85,7 @@ class LaneMetrics(unittest.TestCase):
         self.brokers = servers.where["kafka"]
         self.weir = flow_runs.Weir(BUILD)
         self.count = 0
-        (self.weir.folder / "share.yaml").write_text(FLOW.format(brokers=self.brokers))
+        (self.weir.folder / "share.yaml").write_text(flow.format(brokers=self.brokers))
         self.produce()
 
     def produce(self):
@@ -126,6 +139,27 @@ class LaneMetrics(unittest.TestCase):
         self.produce()
         flow_runs.wait_for("the others", lambda: first.through("raw") + second.through("raw") == self.count, second.run)
         self.assertGreater(second.through("raw"), 0)
+        for worker in (first, second):
+            self.assertEqual(worker.run.stop(), 0, worker.run.output()[-3000:])
+
+    def test_quality_is_found_once_by_whoever_had_the_lane(self):
+        self.begin(flow=CHECKED)
+        first = Worker(self.weir, "first")
+        judged = lambda *workers: [sum(each[what] for worker in workers
+                                       for each in json.loads(worker.get("/api/v1/quality"))["processors"])
+                                   for what in ("n", "fail")]
+        bad = lambda: self.count / 10 + 9  # the tens, and what is below the range
+        flow_runs.wait_for("all", lambda: judged(first) == [self.count, bad()], first.run)
+        second = Worker(self.weir, "second")
+        flow_runs.wait_for("that they share", lambda: second.lanes() > 0 and first.lanes() + second.lanes() == PARTITIONS,
+                           second.run)
+        # The windows that are open are built anew.
+        flow_runs.wait_for("what is read again", lambda: second.through("check") > 0, second.run)
+        self.produce()
+        flow_runs.wait_for("the others", lambda: judged(first, second) == [self.count, bad()], second.run)
+        self.assertGreater(first.through("check") + second.through("check"), self.count)
+        keys = json.loads(second.get("/api/v1/quality"))["keys"]
+        self.assertGreater(len(keys), 0)
         for worker in (first, second):
             self.assertEqual(worker.run.stop(), 0, worker.run.output()[-3000:])
 

@@ -13,6 +13,7 @@ PATIENCE = 60  # seconds; a bound, not a wait
 SOURCE = "  in: {type: KafkaSource, brokers: k, topic: t, emit: chunk, to: TO}\n"
 MEAN = "{type: WindowMean, key: k, time: t, value: v, window: 1m, to: TO, drop: [late, failure]}\n"
 OBJECTS = "{type: S3Sink, bucket: b, region: r, key: $(k)/x.gz, access_key: a, secret_key: s, MORE drop: failure}\n"
+CHECK = "{type: QualityCheck, key: k, rules: {v: {RULES}}, to: {pass: y, suspect: y, fail: y}, drop: failure}\n"
 TABLE = "{type: SqlSink, database: x.db, table: y, delivery: exactly_once, drop: failure}\n"
 
 
@@ -62,6 +63,21 @@ class ScaleOutTest(unittest.TestCase):
     def test_what_keeps_something_that_is_no_window_cannot(self):
         self.refused(SOURCE.replace("TO", "once") + "  once: {type: Deduplicate, key: k, to: y, "
                      "drop: [duplicate, failure]}\n  y: " + TABLE, "'once': Deduplicate keeps")
+
+    def test_checks_that_look_at_one_reading_can(self):
+        for source, head in ((SOURCE, "scale_out: true\n"),
+                             ("  in: {type: MqttSource, url: mqtt://m, topic: $share/g/t, to: TO}\n", "")):
+            result = self.judge(source.replace("TO", "check") + "  check: " +
+                                CHECK.replace("RULES", "not_null: true, range: [0, 1], unique: false") + "  y: " + TABLE, head)
+            self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_checks_that_need_the_values_before_cannot(self):
+        for rule in ("rate_of_change: 5/s", "spike: {fail: 8}", "flat_line: 10m", "flat_line_fail: 1h", "gap: 30s",
+                     "unique: true"):
+            with self.subTest(rule):
+                self.refused(SOURCE.replace("TO", "check") + "  check: " +
+                             CHECK.replace("RULES", "range: [0, 1], " + rule) + "  y: " + TABLE,
+                             f"'check': {rule.split(':')[0]} of v needs the values before. They stay behind")
 
     def test_a_window_without_key_cannot(self):
         self.refused(SOURCE.replace("TO", "mean") + "  mean: " + MEAN.replace("TO", "y").replace(" key: k,", "") +
