@@ -107,7 +107,8 @@ void LaneCopies::remove_used(Client& client, const ObjectCopy& copy) {
 void LaneCopies::tell(const std::string& why) {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(told_, true))
-    context_.bulletin(Level::warning, "copies of objects that are in the bucket stay beside them for now: " + why);
+    context_.bulletin(Level::warning,
+                      "copies of objects that are in the bucket cannot be removed, and stay beside them: " + why);
 }
 
 void LaneCopies::remove_left(Client& client, const LaneState& claimed) const {

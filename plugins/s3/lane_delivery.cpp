@@ -67,8 +67,9 @@ LaneDelivery::~LaneDelivery() {
 /// What cannot count.
 void LaneDelivery::abandon(Client& client, const Staged& staged) const {
   const auto& object = staged.object;
-  if (!staged.upload_may_count && !object.upload.empty()) client.abort_upload(object.key, object.upload);
-  if (!staged.may_count) copies_.remove(client, object.copy);
+  if (staged.may_count) return;
+  if (!object.upload.empty()) client.abort_upload(object.key, object.upload);
+  if (staged.uploads_left.empty()) copies_.remove(client, object.copy);  // else it was listed with an earlier one
 }
 
 Client& LaneDelivery::client(std::size_t number) {
@@ -90,7 +91,7 @@ std::int64_t LaneDelivery::claim() {
   keeps_copies_ = options_.keep_copies == KeepCopies::always ||
                   (options_.keep_copies == KeepCopies::automatic && client(0).server().starts_with("MinIO"));
   for (const auto& object : state.objects)
-    staged_.push_back({.object = object, .copied = true, .whole = true, .may_count = true, .upload_may_count = true});
+    staged_.push_back({.object = object, .copied = true, .whole = true, .may_count = true});
   next_ = state.next;
   counts_ = true;
   finish_left();
@@ -146,7 +147,7 @@ bool LaneDelivery::finish() {
 bool LaneDelivery::store() {
   std::vector<StagedObject> objects;
   for (auto& staged : staged_) {
-    staged.may_count = staged.upload_may_count = true;
+    staged.may_count = true;
     if (!staged.ended) objects.push_back(staged.object);
   }
   if (!progress_) return true;
@@ -225,7 +226,7 @@ bool LaneDelivery::send_again(Client& client, Staged& staged, const std::string&
   }
   staged.uploads_left.push_back(std::exchange(object.upload, {}));
   object.parts.clear();
-  staged.whole = staged.upload_may_count = false;
+  staged.whole = staged.may_count = false;
   staged.why_lost = why;
   return true;
 }

@@ -55,8 +55,7 @@ class LaneDelivery {
     std::string file = {};  ///< empty: of an owner before
     bool copied = false;
     bool whole = false;
-    bool may_count = false;         ///< an attempt was made to list it
-    bool upload_may_count = false;  ///< the same, as it is now
+    bool may_count = false;  ///< an attempt was made to list its upload
     bool ended = false;
     std::string why_lost = {};                   ///< and is sent again
     std::vector<std::string> uploads_left = {};  ///< earlier ones, which nobody will end
